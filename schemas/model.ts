@@ -1,0 +1,63 @@
+import Type, { type Static } from 'typebox'
+import { named, oneOf, ref, tagged } from './ref.ts'
+
+/** The prior on a group's rewards. */
+export const Prior = named(
+  'Prior',
+  tagged(
+    'kind',
+    [
+      Type.Object({ kind: Type.Literal('none') }, { additionalProperties: false }),
+      Type.Object(
+        {
+          kind: Type.Literal('gaussian'),
+          standardDeviation: Type.Number({
+            minimum: 1e-6,
+            maximum: 1e6,
+            description: 'Of every reward, before the mean is subtracted.',
+          }),
+        },
+        { additionalProperties: false },
+      ),
+      Type.Object(
+        {
+          kind: Type.Literal('pseudo-item'),
+          strength: Type.Number({
+            minimum: 1e-6,
+            maximum: 1e6,
+            description:
+              'So many wins and as many losses of every item against a phantom item whose reward is 0.',
+          }),
+        },
+        { additionalProperties: false },
+      ),
+    ],
+    {
+      default: { kind: 'none' },
+      description: 'None, unless you declare one. With a prior every group has a finite estimate.',
+    },
+  ),
+)
+
+/** How rewards are fitted. */
+export const Model = named(
+  'Model',
+  Type.Object(
+    {
+      prior: Type.Optional(ref(Prior)),
+      ties: Type.Optional(
+        oneOf(['half-win'], { default: 'half-win', description: 'A tie counts as half a win to each side.' }),
+      ),
+      standardErrors: Type.Optional(
+        oneOf(['fisher'], { default: 'fisher', description: 'From the inverse of the Fisher information.' }),
+      ),
+    },
+    { additionalProperties: false, description: 'Bradley–Terry, fitted to each group on its own.' },
+  ),
+)
+
+/** The model with every default filled in. */
+export const ModelSettings = named('ModelSettings', Type.Required(Model))
+
+export type Model = Static<typeof Model>
+export type ModelSettings = Static<typeof ModelSettings>

@@ -1,0 +1,149 @@
+import Type, { type Static } from 'typebox'
+import { named, ref } from './ref.ts'
+
+/** An id of a group, an item, an annotator or a context. */
+export const Id = named(
+  'Id',
+  Type.String({
+    minLength: 1,
+    maxLength: 256,
+    pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$',
+    description: 'A name that you choose: 1 to 256 characters, none of them a control character.',
+  }),
+)
+
+const count = Type.Integer({
+  minimum: 1,
+  maximum: 1e12,
+  default: 1,
+  description: 'This row stands for so many identical, independent comparisons.',
+})
+const weight = Type.Number({
+  minimum: 1e-12,
+  maximum: 1e12,
+  default: 1,
+  description: 'How much each of them matters. A weight is not a count: it adds no evidence.',
+})
+const preference = Type.Number({
+  minimum: 0,
+  maximum: 1,
+  description:
+    'Soft label: how far `winner` is preferred, 1 entirely, 0 not at all. Not together with `tie`.',
+})
+const tie = Type.Boolean({
+  default: false,
+  description: 'True for "equally good"; then winner and loser are only the two items.',
+})
+const timestamp = Type.String({ format: 'date-time', description: 'When it was made (RFC 3339).' })
+
+/** One comparison, or `count` identical ones. */
+export const Comparison = named(
+  'Comparison',
+  Type.Object(
+    {
+      group: ref(Id),
+      winner: ref(Id),
+      loser: ref(Id),
+      tie: Type.Optional(tie),
+      preference: Type.Optional(preference),
+      count: Type.Optional(count),
+      weight: Type.Optional(weight),
+      annotator: Type.Optional(ref(Id)),
+      first: Type.Optional(ref(Id)),
+      timestamp: Type.Optional(timestamp),
+      context: Type.Optional(ref(Id)),
+    },
+    { additionalProperties: false, description: 'Somebody of `group` preferred `winner` to `loser`.' },
+  ),
+)
+
+function column<T extends Parameters<typeof Type.Array>[0]>(items: T) {
+  return Type.Array(items, { minItems: 1 })
+}
+function gaps<T extends Parameters<typeof Type.Array>[0]>(items: T) {
+  return Type.Optional(Type.Array(Type.Union([items, Type.Null()]), { minItems: 1 }))
+}
+
+/** The same names as columns: smaller to send and faster to read than rows. */
+export const ComparisonColumns = named(
+  'ComparisonColumns',
+  Type.Object(
+    {
+      group: column(ref(Id)),
+      winner: column(ref(Id)),
+      loser: column(ref(Id)),
+      tie: gaps(tie),
+      preference: gaps(preference),
+      count: gaps(count),
+      weight: gaps(weight),
+      annotator: gaps(ref(Id)),
+      first: gaps(ref(Id)),
+      timestamp: gaps(timestamp),
+      context: gaps(ref(Id)),
+    },
+    {
+      additionalProperties: false,
+      description:
+        'Comparisons as columns, all of one length; null in an optional column means that the row has none.',
+    },
+  ),
+)
+
+/** Comparisons as rows or as columns. Read by the engine in one pass, which checks the same as this says. */
+export const Comparisons = named(
+  'Comparisons',
+  Type.Union([Type.Array(ref(Comparison), { minItems: 1 }), ref(ComparisonColumns)], {
+    description: 'Who preferred what to what, as rows or as columns.',
+  }),
+)
+
+/** Rewards that were fitted elsewhere: group → item → reward. */
+export const Rewards = named(
+  'Rewards',
+  Type.Record(Type.String(), Type.Record(Type.String(), Type.Number({ minimum: -1e12, maximum: 1e12 })), {
+    minProperties: 1,
+    description: 'Rewards already fitted elsewhere: every group names every item. No fit is done.',
+  }),
+)
+
+/** A group and the weight of its population. */
+export const Group = named(
+  'Group',
+  Type.Object(
+    {
+      id: ref(Id),
+      population: Type.Optional(
+        Type.Number({
+          exclusiveMinimum: 0,
+          maximum: 1e15,
+          description:
+            'Population weight; normalised to sum 1. Give it for every group or for none (then all are equal).',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+)
+
+/** An item, declared so that one that nobody compared is part of the problem too. */
+export const Item = named('Item', Type.Object({ id: ref(Id) }, { additionalProperties: false }))
+
+/** The members that say who prefers what. */
+export const preferenceMembers = {
+  comparisons: Type.Optional(ref(Comparisons)),
+  rewards: Type.Optional(ref(Rewards)),
+  groups: Type.Optional(
+    Type.Array(ref(Group), {
+      minItems: 1,
+      description: 'Optional; if given, names every group. Sets the order of groups.',
+    }),
+  ),
+  items: Type.Optional(
+    Type.Array(ref(Item), {
+      minItems: 2,
+      description: 'Optional; if given, names every item. Sets the order of items.',
+    }),
+  ),
+}
+
+export type ComparisonRow = Static<typeof Comparison>

@@ -1,0 +1,66 @@
+import Type, { type Static } from 'typebox'
+import { named, ref, tagged } from './ref.ts'
+
+const plain = <const T extends string>(id: T, description: string) =>
+  Type.Object({ function: Type.Literal(id) }, { additionalProperties: false, description })
+
+/** The welfare function that combines the groups. */
+export const Welfare = named(
+  'Welfare',
+  tagged(
+    'function',
+    [
+      plain('utilitarian', 'The population-weighted mean of the utilities.'),
+      plain('nash', 'The geometric mean of the gains.'),
+      plain('maximin', 'The utility of the group that has least.'),
+      Type.Object(
+        {
+          function: Type.Literal('power-mean'),
+          exponent: Type.Number({
+            minimum: -1000,
+            maximum: 1,
+            description:
+              '1 is utilitarian, 0 is Nash, and the lower it is the more the worst-off group counts.',
+          }),
+        },
+        { additionalProperties: false, description: 'The power mean of the gains.' },
+      ),
+      plain('pareto-front', 'No single choice: every policy that no other beats for all groups.'),
+    ],
+    { description: 'How the groups are combined.' },
+  ),
+)
+export type Welfare = Static<typeof Welfare>
+
+/** What the catalogue tells of one function. */
+export const WelfareFunctionEntry = named(
+  'WelfareFunctionEntry',
+  Type.Object(
+    {
+      id: Type.String(),
+      meaning: Type.String({ description: 'What it does, in one sentence.' }),
+      formula: Type.String(),
+      parameters: Type.Array(
+        Type.Object({
+          name: Type.String(),
+          meaning: Type.String(),
+          minimum: Type.Number(),
+          maximum: Type.Number(),
+        }),
+      ),
+      invariantTo: Type.Array(Type.String(), {
+        description: 'What may be done to the utilities without changing the policy (at temperature 0).',
+      }),
+      satisfies: Type.Array(Type.String()),
+      fails: Type.Array(Type.String()),
+      source: Type.String(),
+    },
+    { additionalProperties: false },
+  ),
+)
+export type WelfareFunctionEntry = Static<typeof WelfareFunctionEntry>
+
+export const WelfareFunctionList = named(
+  'WelfareFunctionList',
+  Type.Object({ functions: Type.Array(ref(WelfareFunctionEntry)) }, { additionalProperties: false }),
+)

@@ -1,0 +1,48 @@
+/** Names turned into integers 0 … n−1. A closed set was declared in the request and takes no further names. */
+export type Ids = { names: string[]; index: Map<string, number>; closed: boolean }
+
+/** An empty, open set of ids. */
+export function openIds(): Ids {
+  return { names: [], index: new Map(), closed: false }
+}
+
+/** The set of exactly these ids, in this order. */
+export function closedIds(names: string[]): Ids {
+  return { names, index: new Map(names.map((name, k) => [name, k])), closed: true }
+}
+
+/** What is wrong with a would-be id, or null where it is fine: 1–256 characters of valid Unicode, none a control character. */
+export function idFault(value: unknown): string | null {
+  if (value === undefined) return 'is required'
+  if (typeof value !== 'string') return 'must be a string'
+  if (value.length === 0) return 'must not be empty'
+  if (value.length > 256) return `must have at most 256 characters, and has ${value.length}`
+  if (/\p{Cc}/u.test(value)) return 'must not contain control characters'
+  if (!value.isWellFormed()) return 'must be valid Unicode, and holds half a surrogate pair'
+  return null
+}
+
+/**
+ * Sorts an open set by name (UTF-16 code units), so that what is computed does not depend on the order of the rows.
+ *
+ * @returns for each old integer the new one
+ */
+export function sortIds(ids: Ids): Int32Array {
+  const order = ids.names.map((_, k) => k).sort((a, b) => (ids.names[a] < ids.names[b] ? -1 : 1))
+  const renumbered = new Int32Array(order.length)
+  order.forEach((old, k) => {
+    renumbered[old] = k
+  })
+  ids.names = order.map((old) => ids.names[old])
+  ids.index = new Map(ids.names.map((name, k) => [name, k]))
+  return renumbered
+}
+
+/** A map keyed by ids that any id, `__proto__` included, can be written to, and that JSON.stringify writes out. */
+export function keyedById<T>(names: readonly string[], value: (k: number) => T): Record<string, T> {
+  const map: Record<string, T> = Object.create(null)
+  names.forEach((name, k) => {
+    map[name] = value(k)
+  })
+  return map
+}

@@ -1,0 +1,80 @@
+/**
+ * Cholesky factorisation of a symmetric positive definite matrix, in place: A = R·Rᵀ with R lower triangular.
+ *
+ * @param a n × n, row-major; only the lower triangle is read, and it is overwritten by R (the upper one is left as it is)
+ * @param n the order
+ * @param stride the length of a stored row, n or more
+ * @returns the index of the first pivot that is not positive, or −1 where the factorisation succeeded
+ */
+export function choleskyFactor(a: Float64Array, n: number, stride = n): number {
+  for (let i = 0; i < n; i++) {
+    const rowI = i * stride
+    for (let j = 0; j < i; j++) {
+      const rowJ = j * stride
+      a[rowI + j] = (a[rowI + j] - dotRows(a, rowI, a, rowJ, j)) / a[rowJ + j]
+    }
+    const pivot = a[rowI + i] - dotRows(a, rowI, a, rowI, i)
+    if (!(pivot > 0)) return i
+    a[rowI + i] = Math.sqrt(pivot)
+  }
+  return -1
+}
+
+/**
+ * Solves R·Rᵀ·x = b in place.
+ *
+ * @param r the factor that {@link choleskyFactor} left
+ * @param x length n or more: b on the way in, the solution on the way out
+ */
+export function choleskySolve(r: Float64Array, n: number, x: Float64Array, stride = n): void {
+  for (let i = 0; i < n; i++) {
+    const row = i * stride
+    x[i] = (x[i] - dotRows(r, row, x, 0, i)) / r[row + i]
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    const row = i * stride
+    const xi = x[i] / r[row + i]
+    x[i] = xi
+    for (let k = 0; k < i; k++) x[k] -= r[row + k] * xi
+  }
+}
+
+/**
+ * The diagonal of (R·Rᵀ)⁻¹, without forming the inverse: entry i is the squared length of column i of R⁻¹.
+ *
+ * @param r the factor that {@link choleskyFactor} left, n × n row-major
+ * @returns length n
+ */
+export function choleskyInverseDiagonal(r: Float64Array, n: number): Float64Array {
+  const diagonal = new Float64Array(n)
+  const column = new Float64Array(n)
+  for (let i = 0; i < n; i++) {
+    let x = 1 / r[i * n + i]
+    let squares = x * x
+    column[i] = x
+    for (let k = i + 1; k < n; k++) {
+      x = -dotRows(r, k * n + i, column, i, k - i) / r[k * n + k]
+      column[k] = x
+      squares += x * x
+    }
+    diagonal[i] = squares
+  }
+  return diagonal
+}
+
+/** Σ_k a[atA + k]·b[atB + k] over `length` terms; four partial sums keep the processor's adders busy. */
+function dotRows(a: Float64Array, atA: number, b: Float64Array, atB: number, length: number): number {
+  let s0 = 0
+  let s1 = 0
+  let s2 = 0
+  let s3 = 0
+  let k = 0
+  for (; k + 3 < length; k += 4) {
+    s0 += a[atA + k] * b[atB + k]
+    s1 += a[atA + k + 1] * b[atB + k + 1]
+    s2 += a[atA + k + 2] * b[atB + k + 2]
+    s3 += a[atA + k + 3] * b[atB + k + 3]
+  }
+  for (; k < length; k++) s0 += a[atA + k] * b[atB + k]
+  return s0 + s1 + (s2 + s3)
+}

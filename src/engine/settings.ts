@@ -1,0 +1,92 @@
+import type { AggregateRequest, Settings } from '../../schemas/aggregate.ts'
+import type { Model, ModelSettings } from '../../schemas/model.ts'
+import { keyedById } from './comparisons/ids.ts'
+import type { Preferences } from './preferences.ts'
+import { invalidRequest, pointer, type RequestError } from './problem.ts'
+import type { Anchor } from './utilities/utilities.ts'
+
+/** The model with every default filled in. */
+export function modelSettings(model: Model | undefined): ModelSettings {
+  return { prior: { kind: 'none' }, ties: 'half-win', standardErrors: 'fisher', ...model }
+}
+
+/** The choices of a request, checked against its preferences and with every default filled in. */
+export type Choices = {
+  /** All of `settings` but the welfare function. */
+  settings: Omit<Settings, 'welfare'>
+  /** π; length n, sum 1. */
+  reference: Float64Array
+  /** β. */
+  temperature: number
+  anchor: Anchor
+}
+
+/** Win probabilities compare every item with every other. */
+const WIN_PROBABILITY_LIMIT = 10_000
+
+/**
+ * Fills in the defaults of a request's model, utility and policy, and resolves the items that they name.
+ *
+ * @throws Problem `invalid-request`
+ */
+export function choicesOf(
+  request: Omit<AggregateRequest, 'welfare'>,
+  { items, source }: Preferences,
+): Choices {
+  if (source.kind === 'rewards' && request.model !== undefined) {
+    throw invalidRequest([
+      { pointer: '/model', detail: 'has no meaning together with rewards: nothing is fitted. Leave it out.' },
+    ])
+  }
+  const temperature = request.policy?.temperature ?? 0
+  if (temperature !== 0 && temperature < 1e-6) {
+    throw invalidRequest([
+      { pointer: '/policy/temperature', detail: `must be 0 or from 1e-6 to 1e6, and is ${temperature}` },
+    ])
+  }
+  const scale = request.utility?.scale ?? 'none'
+  if (scale === 'win-probability' && items.length > WIN_PROBABILITY_LIMIT) {
+    const detail = `win-probability is computed for at most ${WIN_PROBABILITY_LIMIT} items, and there are ${items.length}`
+    throw invalidRequest([{ pointer: '/utility/scale', detail }])
+  }
+  const anchor = request.utility?.anchor ?? 'worst'
+  const reference = referenceOf(request.policy?.reference, items)
+  return {
+    settings: {
+      ...(source.kind === 'rewards' ? {} : { model: modelSettings(request.model) }),
+      utility: { scale, anchor },
+      policy: { temperature, reference: keyedById(items, (i) => reference[i]) },
+      seed: request.seed ?? 0,
+    },
+    reference,
+    temperature,
+    anchor: typeof anchor === 'string' ? anchor : { item: itemOf(anchor.item, items) },
+  }
+}
+
+function itemOf(id: string, items: readonly string[]): number {
+  const item = items.indexOf(id)
+  if (item < 0)
+    throw invalidRequest([
+      { pointer: '/utility/anchor/item', detail: `"${id}" is not an item of the request` },
+    ])
+  return item
+}
+
+function referenceOf(given: Record<string, number> | undefined, items: readonly string[]): Float64Array {
+  if (given === undefined) return new Float64Array(items.length).fill(1 / items.length)
+  const known = new Set(items)
+  const errors: RequestError[] = []
+  const fail = (detail: string, ...steps: string[]) =>
+    errors.push({ pointer: pointer('policy', 'reference', ...steps), detail })
+  for (const id of Object.keys(given)) if (!known.has(id)) fail(`"${id}" is not an item of the request`, id)
+  for (const id of items)
+    if (!Object.hasOwn(given, id)) fail('is missing: the reference policy names every item', id)
+  if (errors.length === 0) {
+    let sum = 0
+    for (const id of items) sum += given[id]
+    if (Math.abs(sum - 1) > 1e-6) fail(`must sum to 1 within 1e-6, and sums to ${sum}`)
+    else return Float64Array.from(items, (id) => given[id] / sum)
+  }
+  throw invalidRequest(errors.slice(0, 20))
+}

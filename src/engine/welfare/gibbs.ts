@@ -1,0 +1,36 @@
+/**
+ * The Gibbs policy p_i ∝ π_i e^{v_i/β}: what a pipeline arrives at that trains with reward v and KL coefficient β.
+ *
+ * @param values v; length n
+ * @param policy length n, overwritten by p
+ * @returns β log Σ_i π_i e^{v_i/β}, the value of the best policy, KL term included
+ */
+export function gibbsPolicy(
+  values: Float64Array,
+  reference: Float64Array,
+  temperature: number,
+  policy: Float64Array,
+): number {
+  const n = values.length
+  let top = Number.NEGATIVE_INFINITY
+  for (let i = 0; i < n; i++) if (values[i] > top) top = values[i]
+  // Σ π (e^d − 1) keeps its digits where β is large and every exponent is close to 0.
+  let excess = 0
+  for (let i = 0; i < n; i++) {
+    const d = (values[i] - top) / temperature
+    excess += reference[i] * Math.expm1(d)
+    policy[i] = reference[i] * Math.exp(d)
+  }
+  let sum = 0
+  for (let i = 0; i < n; i++) sum += policy[i]
+  for (let i = 0; i < n; i++) policy[i] /= sum
+  return top + temperature * Math.log1p(excess)
+}
+
+/** KL(p‖π) = Σ_i p_i log(p_i/π_i), with 0·log 0 = 0. */
+export function divergence(policy: Float64Array, reference: Float64Array): number {
+  let sum = 0
+  for (let i = 0; i < policy.length; i++)
+    if (policy[i] > 0) sum += policy[i] * Math.log(policy[i] / reference[i])
+  return sum
+}

@@ -1,0 +1,47 @@
+import { availableParallelism } from 'node:os'
+
+/** What an operator can set. */
+export type Config = {
+  host: string
+  port: number
+  /** Largest body, in bytes. */
+  bodyLimit: number
+  /** Worker threads. */
+  workers: number
+  /** Requests that may wait for a worker. */
+  queueLimit: number
+  logLevel: string
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+/**
+ * Reads the configuration from environment variables.
+ *
+ * @throws Error whose message names every variable that is wrong and says what would be right
+ */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const faults: string[] = []
+  const integer = (name: string, fallback: number, low: number, high: number) => {
+    const text = env[name]
+    if (text === undefined || text === '') return fallback
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || value < low || value > high) {
+      faults.push(`${name} must be a whole number from ${low} to ${high}, and is "${text}"`)
+    }
+    return value
+  }
+  const config = {
+    host: env.HOST || '127.0.0.1',
+    port: integer('PORT', 8080, 0, 65535),
+    bodyLimit: integer('BODY_LIMIT', 64 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
+    workers: integer('WORKERS', availableParallelism(), 1, 1024),
+    queueLimit: integer('QUEUE_LIMIT', 16, 0, 100_000),
+    logLevel: env.LOG_LEVEL || 'info',
+  }
+  if (!LOG_LEVELS.includes(config.logLevel)) {
+    faults.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, and is "${config.logLevel}"`)
+  }
+  if (faults.length > 0) throw new Error(`The configuration is not valid: ${faults.join('; ')}.`)
+  return config
+}

@@ -1,0 +1,95 @@
+import { isUtf8 } from 'node:buffer'
+import type { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
+import type { FitRequest } from '../../schemas/fit.ts'
+import { aggregate, compare, type Observer, type Stage } from '../engine/aggregate.ts'
+import { fit } from '../engine/fit.ts'
+import { problemOf, ServiceProblem, type ServiceProblemKind } from './problems.ts'
+import { type Operation, validate } from './validate.ts'
+
+/** A finished answer, ready to be sent, with what logs and metrics want to know of it. */
+export type Answer = {
+  status: number
+  /** The body, as JSON in UTF-8. */
+  body: Uint8Array<ArrayBuffer>
+  /** What was refused; null for a result. */
+  kind: ServiceProblemKind | null
+  sizes: { groups: number; items: number } | null
+  /** Seconds spent on each stage that was reached. */
+  seconds: Partial<Record<Stage, number>>
+  /** The message and stack of a fault of our own, for the log. */
+  fault: string | null
+}
+
+/** Reads a body, asks the engine, writes the answer. Never throws: a fault becomes a 500. */
+export async function answer(operation: Operation, body: Uint8Array): Promise<Answer> {
+  let parsed: unknown
+  try {
+    parsed = parse(body)
+  } catch (error) {
+    return refusal(error, null, {})
+  }
+  return answerParsed(operation, parsed)
+}
+
+/** The same for a body that has been parsed. */
+export async function answerParsed(operation: Operation, body: unknown): Promise<Answer> {
+  let sizes: Answer['sizes'] = null
+  const seconds: Answer['seconds'] = {}
+  let since = performance.now()
+  const observe: Observer = (stage, found) => {
+    const now = performance.now()
+    seconds[stage] = (now - since) / 1000
+    since = now
+    sizes = found
+  }
+  try {
+    validate(operation, body)
+    const result = await run(operation, body, observe)
+    return { status: 200, body: encode(result), kind: null, sizes, seconds, fault: null }
+  } catch (error) {
+    return refusal(error, sizes, seconds)
+  }
+}
+
+/**
+ * Parses a JSON body.
+ *
+ * @throws ServiceProblem `malformed-body`
+ */
+export function parse(body: Uint8Array): unknown {
+  if (body.byteLength === 0) throw malformed('is empty; send a JSON object')
+  if (!isUtf8(body)) throw malformed('is not UTF-8')
+  try {
+    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'))
+  } catch (error) {
+    throw malformed(`is not JSON: ${(error as Error).message}`)
+  }
+}
+
+function run(operation: Operation, body: unknown, observe: Observer) {
+  switch (operation) {
+    case 'aggregate':
+      return aggregate(body as AggregateRequest, observe)
+    case 'compare':
+      return compare(body as CompareRequest, observe)
+    case 'fit':
+      return fit(body as FitRequest, observe)
+  }
+}
+
+function refusal(error: unknown, sizes: Answer['sizes'], seconds: Answer['seconds']): Answer {
+  const { kind, details } = problemOf(error)
+  const fault =
+    kind === 'internal' ? (error instanceof Error ? (error.stack ?? error.message) : String(error)) : null
+  return { status: details.status, body: encode(details), kind, sizes, seconds, fault }
+}
+
+function malformed(detail: string): ServiceProblem {
+  return new ServiceProblem('malformed-body', `The body ${detail}.`, [{ pointer: '', detail }])
+}
+
+const encoder = new TextEncoder()
+
+function encode(value: unknown): Uint8Array<ArrayBuffer> {
+  return encoder.encode(JSON.stringify(value))
+}

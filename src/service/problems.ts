@@ -1,0 +1,168 @@
+import type { ProblemDetails, ProblemPage } from '../../schemas/problem.ts'
+import { Problem, type ProblemKind, type RequestError } from '../engine/problem.ts'
+
+/** All kinds of problems: those of the engine, and those of a service in front of it. */
+export type ServiceProblemKind =
+  | ProblemKind
+  | 'malformed-body'
+  | 'not-found'
+  | 'method-not-allowed'
+  | 'body-too-large'
+  | 'unsupported-media-type'
+  | 'overloaded'
+  | 'shutting-down'
+  | 'cancelled'
+  | 'internal'
+
+type Kind = { status: number; title: string; meaning: string; remedy: string }
+
+const KINDS: Record<ServiceProblemKind, Kind> = {
+  'invalid-request': {
+    status: 400,
+    title: 'The request is not valid',
+    meaning:
+      'A member of the request is missing, unknown, of the wrong type or out of range, or contradicts another.',
+    remedy: 'Each entry of `errors` points at the member and says what would be right.',
+  },
+  'malformed-body': {
+    status: 400,
+    title: 'The body is not JSON',
+    meaning: 'The body is empty, cut off, not UTF-8, or not JSON, or the HTTP message itself is malformed.',
+    remedy: 'Send one JSON object in UTF-8 with a Content-Type of application/json.',
+  },
+  'no-finite-estimate': {
+    status: 422,
+    title: 'A group has no finite estimate',
+    meaning:
+      'The comparisons of a group fall into components between which all wins go one way (or there are none), so that the ' +
+      'likelihood has no maximum (Ford 1957). `groups` lists the components, undefeated and winless items.',
+    remedy: 'Collect comparisons between the components, leave items out, or declare a prior in `model`.',
+  },
+  'no-acceptable-policy': {
+    status: 422,
+    title: 'No policy gives every group a gain',
+    meaning:
+      'Nash and power means below exponent 1 need a policy at which every group gains over its anchor. The weights in ' +
+      '`certificate` prove that there is none: under them no item has a positive aggregated utility.',
+    remedy: 'Choose another anchor, leave indifferent groups out, or use maximin or utilitarian.',
+  },
+  'not-converged': {
+    status: 422,
+    title: 'No answer of the promised accuracy was found',
+    meaning:
+      'The numbers differ by more orders of magnitude than double precision resolves, so the certificate fails.',
+    remedy: 'Bring weights closer together, choose a scale such as unit-range, or temperature 0.',
+  },
+  'not-found': {
+    status: 404,
+    title: 'There is nothing here',
+    meaning: 'The path is none of this service.',
+    remedy: '/docs lists the paths.',
+  },
+  'method-not-allowed': {
+    status: 405,
+    title: 'The path does not take this method',
+    meaning: 'The path exists, and the header `Allow` says which methods it takes.',
+    remedy: 'Use one of these methods.',
+  },
+  'body-too-large': {
+    status: 413,
+    title: 'The body is too large',
+    meaning: 'The body is larger than the limit that the operator set (BODY_LIMIT).',
+    remedy:
+      'Send counts instead of rows, or columns instead of rows, or ask the operator for a larger limit.',
+  },
+  'unsupported-media-type': {
+    status: 415,
+    title: 'The body is of a type that is not understood',
+    meaning: 'Bodies are read as application/json only.',
+    remedy: 'Set Content-Type to application/json.',
+  },
+  overloaded: {
+    status: 503,
+    title: 'The queue is full',
+    meaning: 'All workers are busy and as many requests wait as the operator allows (QUEUE_LIMIT).',
+    remedy: 'Try again after the seconds in `Retry-After`.',
+  },
+  'shutting-down': {
+    status: 503,
+    title: 'The service is shutting down',
+    meaning: 'The service finishes what it has begun and takes no more.',
+    remedy: 'Try again after the seconds in `Retry-After`; another replica may answer at once.',
+  },
+  cancelled: {
+    status: 499,
+    title: 'The client went away',
+    meaning:
+      'The connection closed before the answer was ready, so the work was stopped. Seen only in logs and metrics.',
+    remedy: 'Wait longer before closing the connection.',
+  },
+  internal: {
+    status: 500,
+    title: 'The service failed',
+    meaning: 'A fault of the service, not of the request. The log has it under the request id.',
+    remedy: 'Report it with the value of `X-Request-Id`.',
+  },
+}
+
+/** The page on a kind, or null for a name that is none. */
+export function problemPage(name: string): ProblemPage | null {
+  if (!Object.hasOwn(KINDS, name)) return null
+  return { type: typeOf(name), ...KINDS[name as ServiceProblemKind] }
+}
+
+/** The names of all kinds. */
+export function problemNames(): string[] {
+  return Object.keys(KINDS)
+}
+
+/** The body of an error response (RFC 9457). */
+export function problemDetails(
+  kind: ServiceProblemKind,
+  detail: string,
+  errors: readonly RequestError[] = [],
+  evidence: Readonly<Record<string, unknown>> = {},
+): ProblemDetails {
+  const { status, title } = KINDS[kind]
+  return {
+    type: typeOf(kind),
+    title,
+    status,
+    detail,
+    ...(errors.length > 0 ? { errors: [...errors] } : {}),
+    ...evidence,
+  }
+}
+
+/** The kind and body that an error caught while answering amounts to. */
+export function problemOf(error: unknown): { kind: ServiceProblemKind; details: ProblemDetails } {
+  if (error instanceof ServiceProblem)
+    return { kind: error.kind, details: problemDetails(error.kind, error.message, error.errors) }
+  if (error instanceof Problem) {
+    return {
+      kind: error.kind,
+      details: problemDetails(error.kind, error.message, error.errors, error.evidence),
+    }
+  }
+  return {
+    kind: 'internal',
+    details: problemDetails('internal', 'Something went wrong here; the log of the service says what.'),
+  }
+}
+
+/** A refusal by the service rather than by the engine. */
+export class ServiceProblem extends Error {
+  readonly kind: ServiceProblemKind
+  readonly errors: readonly RequestError[]
+
+  constructor(kind: ServiceProblemKind, detail: string, errors: readonly RequestError[] = []) {
+    super(detail)
+    this.name = 'ServiceProblem'
+    this.kind = kind
+    this.errors = errors
+  }
+}
+
+function typeOf(kind: string): string {
+  return `/problems/${kind}`
+}
