@@ -1,5 +1,7 @@
-/** The example request and response of an operation. */
-export type Example = { request?: unknown; response: unknown }
+import recorded from './examples.json' with { type: 'json' }
 
-/** By operationId. */
-export const examples: Record<string, Example> = {}
+/** An example of an operation: what is sent, and what the service answered when the example was recorded. */
+export type Example = { method: string; path: string; request?: unknown; response: unknown }
+
+/** By operationId. Requests are written by hand, responses recorded by `npm run openapi`; a test replays them all. */
+export const examples: Record<string, Example> = recorded

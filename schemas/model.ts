@@ -1,42 +1,46 @@
 import Type, { type Static } from 'typebox'
 import { named, oneOf, ref, tagged } from './ref.ts'
 
-/** The prior on a group's rewards. */
-export const Prior = named(
-  'Prior',
-  tagged(
-    'kind',
-    [
-      Type.Object({ kind: Type.Literal('none') }, { additionalProperties: false }),
-      Type.Object(
-        {
-          kind: Type.Literal('gaussian'),
-          standardDeviation: Type.Number({
-            minimum: 1e-6,
-            maximum: 1e6,
-            description: 'Of every reward, before the mean is subtracted.',
-          }),
-        },
-        { additionalProperties: false },
-      ),
-      Type.Object(
-        {
-          kind: Type.Literal('pseudo-item'),
-          strength: Type.Number({
-            minimum: 1e-6,
-            maximum: 1e6,
-            description:
-              'So many wins and as many losses of every item against a phantom item whose reward is 0.',
-          }),
-        },
-        { additionalProperties: false },
-      ),
-    ],
+const closed = { additionalProperties: false }
+
+const NoPrior = named('NoPrior', Type.Object({ kind: Type.Literal('none') }, closed))
+const GaussianPrior = named(
+  'GaussianPrior',
+  Type.Object(
     {
-      default: { kind: 'none' },
-      description: 'None, unless you declare one. With a prior every group has a finite estimate.',
+      kind: Type.Literal('gaussian'),
+      standardDeviation: Type.Number({
+        minimum: 1e-6,
+        maximum: 1e6,
+        description: 'Of every reward, before the mean is subtracted.',
+      }),
     },
+    closed,
   ),
+)
+const PseudoItemPrior = named(
+  'PseudoItemPrior',
+  Type.Object(
+    {
+      kind: Type.Literal('pseudo-item'),
+      strength: Type.Number({
+        minimum: 1e-6,
+        maximum: 1e6,
+        description:
+          'So many wins and as many losses of every item against a phantom item whose reward is 0.',
+      }),
+    },
+    closed,
+  ),
+)
+
+/** The prior on a group's rewards. */
+const Prior = named(
+  'Prior',
+  tagged('kind', [NoPrior, GaussianPrior, PseudoItemPrior], {
+    default: { kind: 'none' },
+    description: 'None, unless you declare one. With a prior every group has a finite estimate.',
+  }),
 )
 
 /** How rewards are fitted. */

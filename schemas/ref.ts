@@ -5,9 +5,9 @@ export const components = new Map<string, TSchema>()
 
 /** Gives a schema the name under which the OpenAPI document lists it. */
 export function named<T extends TSchema>(name: string, schema: T): T {
-  const withId = { ...schema, $id: name }
-  components.set(name, withId)
-  return withId
+  Object.assign(schema, { $id: name })
+  components.set(name, schema)
+  return schema
 }
 
 /** A reference to a named schema that keeps its type: `Type.Ref` would lose it, and inlining would lose the name. */
@@ -25,7 +25,7 @@ export function oneOf<const T extends string>(
   return Type.Unsafe<T>({ type: 'string', enum: [...values], ...options })
 }
 
-/** One of several objects, told apart by the literal value of their member `tag`. */
+/** One of several named objects, told apart by the literal value of their member `tag`. */
 export function tagged<T extends TSchema[]>(
   tag: string,
   variants: [...T],
@@ -35,7 +35,7 @@ export function tagged<T extends TSchema[]>(
     type: 'object',
     discriminator: { propertyName: tag },
     required: [tag],
-    oneOf: variants,
+    oneOf: variants.map(ref),
     ...options,
   })
 }

@@ -1,34 +1,57 @@
 import Type, { type Static } from 'typebox'
 import { named, ref, tagged } from './ref.ts'
 
-const plain = <const T extends string>(id: T, description: string) =>
-  Type.Object({ function: Type.Literal(id) }, { additionalProperties: false, description })
+const closed = { additionalProperties: false }
+
+const Utilitarian = named(
+  'Utilitarian',
+  Type.Object(
+    { function: Type.Literal('utilitarian') },
+    { ...closed, description: 'The population-weighted mean of the utilities.' },
+  ),
+)
+const Nash = named(
+  'Nash',
+  Type.Object(
+    { function: Type.Literal('nash') },
+    { ...closed, description: 'The geometric mean of the gains.' },
+  ),
+)
+const Maximin = named(
+  'Maximin',
+  Type.Object(
+    { function: Type.Literal('maximin') },
+    { ...closed, description: 'The utility of the group that has least.' },
+  ),
+)
+const PowerMean = named(
+  'PowerMean',
+  Type.Object(
+    {
+      function: Type.Literal('power-mean'),
+      exponent: Type.Number({
+        minimum: -1000,
+        maximum: 1,
+        description: '1 is utilitarian, 0 is Nash, and the lower it is the more the worst-off group counts.',
+      }),
+    },
+    { ...closed, description: 'The power mean of the gains.' },
+  ),
+)
+const ParetoFront = named(
+  'ParetoFront',
+  Type.Object(
+    { function: Type.Literal('pareto-front') },
+    { ...closed, description: 'No single choice: every one that no other beats for all groups.' },
+  ),
+)
 
 /** The welfare function that combines the groups. */
 export const Welfare = named(
   'Welfare',
-  tagged(
-    'function',
-    [
-      plain('utilitarian', 'The population-weighted mean of the utilities.'),
-      plain('nash', 'The geometric mean of the gains.'),
-      plain('maximin', 'The utility of the group that has least.'),
-      Type.Object(
-        {
-          function: Type.Literal('power-mean'),
-          exponent: Type.Number({
-            minimum: -1000,
-            maximum: 1,
-            description:
-              '1 is utilitarian, 0 is Nash, and the lower it is the more the worst-off group counts.',
-          }),
-        },
-        { additionalProperties: false, description: 'The power mean of the gains.' },
-      ),
-      plain('pareto-front', 'No single choice: every policy that no other beats for all groups.'),
-    ],
-    { description: 'How the groups are combined.' },
-  ),
+  tagged('function', [Utilitarian, Nash, Maximin, PowerMean, ParetoFront], {
+    description: 'How the groups are combined.',
+  }),
 )
 export type Welfare = Static<typeof Welfare>
 

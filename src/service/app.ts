@@ -19,6 +19,7 @@ import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
 import { RETRY_AFTER } from './compute.ts'
 import type { Config } from './config.ts'
+import { createLogger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openapiOptions } from './openapi.ts'
 import { type Pool, startPool } from './pool.ts'
@@ -41,7 +42,7 @@ declare module 'fastify' {
 /** Assembles the service; nothing listens yet. */
 export async function buildApp(config: Config): Promise<FastifyInstance> {
   const app = Fastify({
-    logger: { level: config.logLevel },
+    loggerInstance: createLogger(config.logLevel),
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: config.bodyLimit,
     genReqId: (request) => requestIdOf(request.headers['x-request-id']),

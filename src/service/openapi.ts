@@ -1,6 +1,8 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import type { TSchema } from 'typebox'
 import manifest from '../../package.json' with { type: 'json' }
 import { examples } from '../../schemas/examples.ts'
+import { components } from '../../schemas/ref.ts'
 
 /** How the OpenAPI document is made from the routes' schemas. */
 export const openapiOptions: FastifyDynamicSwaggerOptions = {
@@ -14,6 +16,7 @@ export const openapiOptions: FastifyDynamicSwaggerOptions = {
         'function that you chose, with a certificate.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
+    security: [],
     servers: [{ url: '/', description: 'This service' }],
     tags: [
       { name: 'engine', description: 'From comparisons to weights.' },
@@ -28,8 +31,29 @@ export const openapiOptions: FastifyDynamicSwaggerOptions = {
     for (const path of Object.values(openapiObject.paths ?? {})) {
       for (const operation of Object.values(path ?? {})) addExamples(operation as OperationObject)
     }
+    for (const [name, schema] of components) addMapping(openapiObject.components?.schemas?.[name], schema)
     return openapiObject
   },
+}
+
+type Discriminated =
+  | { discriminator?: { propertyName: string; mapping?: Record<string, string> } }
+  | undefined
+
+/** Tells client generators which value of the discriminating member selects which schema. */
+function addMapping(published: unknown, schema: TSchema): void {
+  const { discriminator } = (published as Discriminated) ?? {}
+  if (discriminator === undefined) return
+  const { oneOf } = schema as unknown as { oneOf: { $ref: string }[] }
+  const names = oneOf.map(({ $ref }) => $ref.replace(/#$/, ''))
+  discriminator.mapping = Object.fromEntries(
+    names.map((name) => {
+      const { properties } = components.get(name) as unknown as {
+        properties: Record<string, { const: string }>
+      }
+      return [properties[discriminator.propertyName].const, `#/components/schemas/${name}`]
+    }),
+  )
 }
 
 type Media = { schema?: unknown; example?: unknown }

@@ -51,16 +51,22 @@ function faultOf(
     case 'enum':
       return { pointer: instancePath, detail: `must be one of ${params.allowedValues.join(', ')}` }
     case 'discriminator':
-      return { pointer: at(params.tag), detail: `must be one of ${tagsOf(params.tag)}` }
+      return {
+        pointer: at(params.tag),
+        detail: `must be one of ${tagsOf(params.tag, parentSchema as never)}`,
+      }
     default:
       return { pointer: instancePath, detail: message ?? 'is not valid' }
   }
 }
 
-/** The values of a discriminating member: the ids of the welfare functions, or the kinds of priors. */
-function tagsOf(tag: string): string {
-  const union = components.get(tag === 'function' ? 'Welfare' : 'Prior') as {
-    oneOf?: { properties: Record<string, { const: string }> }[]
-  }
-  return (union.oneOf ?? []).map(({ properties }) => properties[tag].const).join(', ')
+/** The values of the discriminating member of a union of named schemas. */
+function tagsOf(tag: string, { oneOf }: { oneOf: { $ref: string }[] }): string {
+  const values = oneOf.map(({ $ref }) => {
+    const variant = components.get($ref.replace(/#$/, '')) as unknown as {
+      properties: Record<string, { const: string }>
+    }
+    return variant.properties[tag].const
+  })
+  return values.join(', ')
 }
