@@ -77,9 +77,7 @@ export function connectedRows(items = 7): fc.Arbitrary<Row[]> {
 /** All kinds of priors. */
 export const priors: fc.Arbitrary<Prior> = fc.oneof(
   fc.constant<Prior>({ kind: 'none' }),
-  fc
-    .integer({ min: 1, max: 60 })
-    .map((s): Prior => ({ kind: 'gaussian', standardDeviation: s / 10 })),
+  fc.integer({ min: 1, max: 60 }).map((s): Prior => ({ kind: 'gaussian', standardDeviation: s / 10 })),
   fc.integer({ min: 1, max: 60 }).map((k): Prior => ({ kind: 'pseudo-item', strength: k / 10 })),
 )
 
@@ -97,7 +95,8 @@ export function scoreAt(theta: ArrayLike<number>, counts: PairCounts, prior: Pri
     const j = counts.j[k]
     const d = theta[i] - theta[j]
     const pull =
-      (counts.wins[k] + counts.ties[k] / 2) * logistic(-d) - (counts.losses[k] + counts.ties[k] / 2) * logistic(d)
+      (counts.wins[k] + counts.ties[k] / 2) * logistic(-d) -
+      (counts.losses[k] + counts.ties[k] / 2) * logistic(d)
     score[i] += pull
     score[j] -= pull
   })

@@ -90,7 +90,9 @@ export function powerMeanOf(exponent: number, x: ArrayLike<number>, n: ArrayLike
   const unit = exponent > 0 ? Math.max(...values) : Math.min(...values)
   if (unit <= 0) return 0
   return (
-    unit * values.reduce((sum, value, g) => sum + n[g] * (Math.max(0, value) / unit) ** exponent, 0) ** (1 / exponent)
+    unit *
+    values.reduce((sum, value, g) => sum + n[g] * (Math.max(0, value) / unit) ** exponent, 0) **
+      (1 / exponent)
   )
 }
 
