@@ -1,0 +1,126 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { openIds } from '../../src/engine/comparisons/ids.ts'
+import { countPairs } from '../../src/engine/comparisons/pairs.ts'
+import { readComparisons } from '../../src/engine/comparisons/read.ts'
+import { item, pairCounts, type Row, won } from '../helpers/fit.ts'
+
+/** Rows of several groups with ties, soft labels, counts and weights; sums of these numbers are exact in doubles. */
+const rows: fc.Arbitrary<Row[]> = fc.array(
+  fc
+    .record({
+      group: fc.nat(3),
+      a: fc.nat(9),
+      step: fc.integer({ min: 1, max: 9 }),
+      outcome: fc.constantFrom<Partial<Row>>(
+        {},
+        {},
+        { tie: true },
+        { tie: false },
+        { preference: 0.25 },
+        { preference: 0 },
+      ),
+      count: fc.option(fc.integer({ min: 1, max: 1000 })),
+      weight: fc.option(fc.integer({ min: 1, max: 64 })),
+    })
+    .map(({ group, a, step, outcome, count, weight }) => ({
+      group: `group ${group}`,
+      winner: item(a),
+      loser: item((a + step) % 10),
+      ...outcome,
+      ...(count === null ? {} : { count }),
+      ...(weight === null ? {} : { weight: weight / 16 }),
+    })),
+  { minLength: 1, maxLength: 60 },
+)
+
+/** Group by group, pair by pair, in names. */
+function naive(rows: Row[]) {
+  const groups = new Map<string, { comparisons: number; pairs: Map<string, [number, number, number]> }>()
+  for (const { group, winner, loser, tie, preference, count = 1, weight = 1 } of rows) {
+    const entry = groups.get(group) ?? { comparisons: 0, pairs: new Map() }
+    groups.set(group, entry)
+    entry.comparisons += count
+    const [low, high] = winner < loser ? [winner, loser] : [loser, winner]
+    const sums = entry.pairs.get(`${low}, ${high}`) ?? [0, 0, 0]
+    entry.pairs.set(`${low}, ${high}`, sums)
+    const label = preference ?? 1
+    if (tie === true) sums[2] += count * weight
+    else {
+      sums[winner === low ? 0 : 1] += count * weight * label
+      sums[winner === low ? 1 : 0] += count * weight * (1 - label)
+    }
+  }
+  return [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([group, { comparisons, pairs }]) => ({
+      group,
+      comparisons,
+      pairs: [...pairs].sort(([a], [b]) => (a < b ? -1 : 1)),
+      items: [...new Set([...pairs.keys()].flatMap((pair) => pair.split(', ')))].sort(),
+    }))
+}
+
+function counted(comparisons: unknown) {
+  const groups = openIds()
+  const items = openIds()
+  const read = readComparisons(comparisons, groups, items)
+  return countPairs(read, groups.names.length, items.names.length).map((counts, g) => {
+    const name = (local: number) => items.names[counts.items[local]]
+    return {
+      group: groups.names[g],
+      comparisons: counts.comparisons,
+      pairs: Array.from(counts.i, (i, k) => [
+        `${name(i)}, ${name(counts.j[k])}`,
+        [counts.wins[k], counts.losses[k], counts.ties[k]],
+      ]),
+      items: Array.from(counts.items, (item) => items.names[item]),
+    }
+  })
+}
+
+function columnsOf(rows: Row[]) {
+  const column = (member: keyof Row) => rows.map((row) => row[member] ?? null)
+  return {
+    group: column('group'),
+    winner: column('winner'),
+    loser: column('loser'),
+    tie: column('tie'),
+    preference: column('preference'),
+    count: column('count'),
+    weight: column('weight'),
+  }
+}
+
+t.test('pair counts are what counting by hand gives, in every group', async () => {
+  fc.assert(
+    fc.property(rows, (rows) => JSON.stringify(counted(rows)) === JSON.stringify(naive(rows))),
+    { seed: 1, numRuns: 1000 },
+  )
+})
+
+t.test('columns count the same as rows', async () => {
+  fc.assert(
+    fc.property(rows, (rows) => JSON.stringify(counted(columnsOf(rows))) === JSON.stringify(counted(rows))),
+    { seed: 2, numRuns: 500 },
+  )
+})
+
+t.test('the order of the rows does not matter', async () => {
+  fc.assert(
+    fc.property(rows, (rows) => JSON.stringify(counted(rows.toReversed())) === JSON.stringify(counted(rows))),
+    { seed: 3, numRuns: 500 },
+  )
+})
+
+t.test('a soft label splits a comparison, whichever of the items is named first', async (t) => {
+  const { counts } = pairCounts([
+    { ...won('b', 'a', 3), preference: 0.75, weight: 2 },
+    { ...won('a', 'b'), preference: 0.5 },
+    { ...won('a', 'b'), tie: true },
+  ])
+  t.same([...counts.wins], [2], 'to a: 3·2·0.25 + 0.5')
+  t.same([...counts.losses], [5], 'to b: 3·2·0.75 + 0.5')
+  t.same([...counts.ties], [1])
+  t.equal(counts.comparisons, 5, 'weights do not count')
+})
