@@ -28,11 +28,16 @@ export class Problem extends Error {
   }
 }
 
+/** As many faults as a person wants to read at once. */
+export const MAX_ERRORS = 20
+
 /** The refusal of a request whose text alone decides that it has no answer. */
 export function invalidRequest(errors: RequestError[]): Problem {
   const { pointer, detail } = errors[0]
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
-  return new Problem('invalid-request', `${pointer || 'The body'}: ${detail}${more}`, { errors })
+  return new Problem('invalid-request', `${pointer || 'The body'}: ${detail}${more}`, {
+    errors: errors.slice(0, MAX_ERRORS),
+  })
 }
 
 /** Joins the steps of a path into a JSON pointer (RFC 6901: `~` is written `~0`, `/` is written `~1`). */

@@ -88,5 +88,5 @@ function referenceOf(given: Record<string, number> | undefined, items: readonly 
     if (Math.abs(sum - 1) > 1e-6) fail(`must sum to 1 within 1e-6, and sums to ${sum}`)
     else return Float64Array.from(items, (id) => given[id] / sum)
   }
-  throw invalidRequest(errors.slice(0, 20))
+  throw invalidRequest(errors)
 }

@@ -49,7 +49,10 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: true,
-    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),
+    frameworkErrors(error, request, reply) {
+      reply.header('X-Request-Id', request.id)
+      sendProblem(error, request, reply)
+    },
     clientErrorHandler(_error, socket) {
       const { details } = problemOf(new ServiceProblem('malformed-body', 'The HTTP message is malformed.'))
       const body = JSON.stringify(details)
@@ -93,17 +96,17 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     request.log.info({ method, route, status: reply.statusCode, ms: reply.elapsedTime, ...facts }, 'answered')
   })
   app.setErrorHandler(sendProblem)
+  const routes: { path: RegExp; methods: string[] }[] = []
+  app.addHook('onRoute', ({ url, method }) => {
+    routes.push({ path: pathsOf(url), methods: [method].flat() })
+  })
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0]
-    const allowed = (['GET', 'POST'] as const).filter((method) => app.hasRoute({ method, url: path }))
-    if (allowed.length === 0)
-      throw new ServiceProblem('not-found', `There is nothing at ${path}. /docs lists the paths.`)
-    if (allowed.includes('GET')) allowed.push('HEAD' as never)
-    reply.header('Allow', allowed.join(', '))
-    throw new ServiceProblem(
-      'method-not-allowed',
-      `${path} takes ${allowed.join(', ')}, not ${request.method}.`,
-    )
+    const path = pathOf(request)
+    const methods = routes.flatMap((route) => (route.path.test(path) ? route.methods : []))
+    if (methods.length === 0) throw new ServiceProblem('not-found', nothingAt(path))
+    const allowed = [...new Set(methods)].sort().join(', ')
+    reply.header('Allow', allowed)
+    throw new ServiceProblem('method-not-allowed', `${path} takes ${allowed}, not ${request.method}.`)
   })
 
   await app.register(fastifySwagger, openapiOptions)
@@ -131,20 +134,36 @@ function requestIdOf(header: string | string[] | undefined): string {
   return typeof header === 'string' && /^[\w.:/+=@-]{1,128}$/.test(header) ? header : randomUUID()
 }
 
-/** What Fastify's own errors are called here. */
+/** The paths that a route takes: `:name` stands for one step of a path, `*` for anything. */
+function pathsOf(url: string): RegExp {
+  const pattern = url.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+').replaceAll('*', '.*')
+  return new RegExp(`^${pattern}$`)
+}
+
+function pathOf({ url }: FastifyRequest): string {
+  return url.split('?', 1)[0]
+}
+
+function nothingAt(path: string): string {
+  return `There is nothing at ${path}. /docs lists the paths.`
+}
+
+/** What Fastify's own errors, and a connection that breaks off in the middle of a body, are called here. */
 const FASTIFY_ERRORS: Record<string, ServiceProblemKind> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed-body',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-body',
   FST_ERR_BAD_URL: 'not-found',
+  FST_ERR_MAX_PARAM_LENGTH: 'not-found',
+  ECONNRESET: 'cancelled',
 }
 
 function sendProblem(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply) {
   const { server } = request
   const kind = FASTIFY_ERRORS[(error as FastifyError).code]
   const problem = problemOf(
-    kind === undefined ? error : new ServiceProblem(kind, detailOf(kind, error, server)),
+    kind === undefined ? error : new ServiceProblem(kind, detailOf(kind, error, request)),
   )
   if (problem.kind === 'internal') request.log.error({ err: error }, 'the service failed')
   if (problem.details.status === 503) reply.header('Retry-After', String(RETRY_AFTER))
@@ -153,11 +172,17 @@ function sendProblem(error: FastifyError | Error, request: FastifyRequest, reply
   reply.code(problem.details.status).type('application/problem+json').send(JSON.stringify(problem.details))
 }
 
-function detailOf(kind: ServiceProblemKind, error: Error, { initialConfig }: FastifyInstance): string {
-  if (kind === 'body-too-large') {
-    return `The body is larger than the ${initialConfig.bodyLimit} bytes that this service accepts.`
+function detailOf(kind: ServiceProblemKind, error: Error, request: FastifyRequest): string {
+  switch (kind) {
+    case 'body-too-large':
+      return `The body is larger than the ${request.server.initialConfig.bodyLimit} bytes that this service accepts.`
+    case 'unsupported-media-type':
+      return 'The body must be sent with the Content-Type application/json.'
+    case 'not-found':
+      return nothingAt(pathOf(request))
+    case 'cancelled':
+      return 'The client closed the connection.'
+    default:
+      return error.message
   }
-  if (kind === 'unsupported-media-type')
-    return 'The body must be sent with the Content-Type application/json.'
-  return error.message
 }

@@ -27,9 +27,10 @@ export function startPool(workers: number, queueLimit: number): Pool {
     filename: new URL('./worker.ts', import.meta.url).href,
     minThreads: workers,
     maxThreads: workers,
-    maxQueue: queueLimit,
     concurrentTasksPerWorker: 1,
   })
+  /** Tasks that run or wait. Piscina's own limit of 0 would refuse a task and run it all the same. */
+  let begun = 0
   return {
     async answer(operation, body, signal) {
       if (body.byteLength <= SMALL.bytes) {
@@ -41,16 +42,19 @@ export function startPool(workers: number, queueLimit: number): Pool {
         }
         if (isSmall(parsed)) return answerParsed(operation, parsed)
       }
+      if (begun >= workers + queueLimit) {
+        return unanswered('overloaded', 'All workers are busy and the queue is full.')
+      }
       const moved = ownBuffer(body)
       const task: Task = { operation, body: moved }
+      begun++
       try {
         return await piscina.run(task, { signal, transferList: [moved.buffer] })
       } catch (error) {
         if (signal.aborted) return unanswered('cancelled', 'The client closed the connection.')
-        if (error instanceof Error && error.message === 'Task queue is at limit') {
-          return unanswered('overloaded', 'All workers are busy and the queue is full.')
-        }
         throw error
+      } finally {
+        begun--
       }
     },
     queueSize: () => piscina.queueSize,
@@ -60,7 +64,8 @@ export function startPool(workers: number, queueLimit: number): Pool {
 
 /** Whether a parsed request is surely small work; whatever is malformed is, since it will only be refused. */
 function isSmall(request: unknown): boolean {
-  const { comparisons, rewards, welfare } = (request ?? {}) as Record<string, unknown>
+  const { comparisons, rewards, items, welfare } = (request ?? {}) as Record<string, unknown>
+  if (Array.isArray(items) && items.length > SMALL.items) return false
   const functions = Array.isArray(welfare) ? welfare : [welfare]
   if (functions.length > SMALL.functions) return false
   if (functions.some((choice) => (choice as { function?: unknown } | null)?.function === 'pareto-front'))

@@ -2,7 +2,8 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
 import { FitRequest } from '../../schemas/fit.ts'
 import { components } from '../../schemas/ref.ts'
-import { invalidRequest } from '../engine/problem.ts'
+import { idFault } from '../engine/comparisons/ids.ts'
+import { invalidRequest, pointer, type RequestError } from '../engine/problem.ts'
 
 /** What can be asked of the engine. */
 export type Operation = 'aggregate' | 'compare' | 'fit'
@@ -29,40 +30,60 @@ export function validate(operation: Operation, body: unknown): void {
     check = ajv.compile({ $ref: (schemas[operation] as { $id?: string }).$id })
     compiled.set(operation, check)
   }
-  if (!check(body)) throw invalidRequest([faultOf((check.errors as ErrorObject[])[0], operation)])
+  if (!check(body)) throw invalidRequest(faultsOf(mostTelling(check.errors as ErrorObject[]), operation))
 }
 
-function faultOf(
-  { keyword, params, instancePath, message, parentSchema }: ErrorObject,
-  operation: Operation,
-) {
-  const at = (member: string) => `${instancePath}/${member.replaceAll('~', '~0').replaceAll('/', '~1')}`
+/** The error that says most: of a value that may be one of several things, that of the thing whose type it has. */
+function mostTelling(errors: ErrorObject[]): ErrorObject {
+  const { instancePath } = errors[errors.length - 1]
+  const others = errors
+    .filter((error) => error.keyword === 'type' && error.instancePath === instancePath)
+    .map(({ schemaPath }) => schemaPath.replace(/type$/, ''))
+  return errors.find(({ schemaPath }) => !others.some((path) => schemaPath.startsWith(path))) ?? errors[0]
+}
+
+function faultsOf(error: ErrorObject, operation: Operation): RequestError[] {
+  const { keyword, params, instancePath, message, data } = error
+  const schema = error.parentSchema as ParentSchema
+  const at = (member: string) => `${instancePath}${pointer(member)}`
+  const unknown = () => {
+    const known = Object.keys(schema.properties ?? {})
+    const list = known.length > 0 ? `; the members are ${known.join(', ')}` : ''
+    const detail = `is not a member of ${instancePath || `a request to /${operation}`}${list}`
+    return Object.keys(data as object)
+      .filter((member) => !known.includes(member))
+      .map((member) => ({ pointer: at(member), detail }))
+  }
   switch (keyword) {
-    case 'additionalProperties': {
-      const known = Object.keys((parentSchema as { properties?: object } | undefined)?.properties ?? {})
-      const list = known.length > 0 ? `; the members are ${known.join(', ')}` : ''
-      return {
-        pointer: at(params.additionalProperty),
-        detail: `is not a member of ${instancePath || `a request to /${operation}`}${list}`,
-      }
+    case 'additionalProperties':
+      return unknown()
+    case 'required': {
+      const missing = { pointer: at(params.missingProperty), detail: 'is required' }
+      return [missing, ...(schema.additionalProperties === false ? unknown() : [])]
     }
-    case 'required':
-      return { pointer: at(params.missingProperty), detail: 'is required' }
     case 'enum':
-      return { pointer: instancePath, detail: `must be one of ${params.allowedValues.join(', ')}` }
+      return [{ pointer: instancePath, detail: `must be one of ${params.allowedValues.join(', ')}` }]
+    case 'minItems':
+      return [{ pointer: instancePath, detail: `must have at least ${params.limit} of them` }]
     case 'discriminator':
-      return {
-        pointer: at(params.tag),
-        detail: `must be one of ${tagsOf(params.tag, parentSchema as never)}`,
-      }
-    default:
-      return { pointer: instancePath, detail: message ?? 'is not valid' }
+      return [{ pointer: at(params.tag), detail: `must be one of ${tagsOf(params.tag, schema)}` }]
+    default: {
+      const wrongId = schema.$id === 'Id' ? idFault(data) : null
+      return [{ pointer: instancePath, detail: wrongId ?? message ?? 'is not valid' }]
+    }
   }
 }
 
+type ParentSchema = {
+  $id?: string
+  properties?: object
+  additionalProperties?: unknown
+  oneOf?: { $ref: string }[]
+}
+
 /** The values of the discriminating member of a union of named schemas. */
-function tagsOf(tag: string, { oneOf }: { oneOf: { $ref: string }[] }): string {
-  const values = oneOf.map(({ $ref }) => {
+function tagsOf(tag: string, { oneOf }: ParentSchema): string {
+  const values = (oneOf ?? []).map(({ $ref }) => {
     const variant = components.get($ref.replace(/#$/, '')) as unknown as {
       properties: Record<string, { const: string }>
     }

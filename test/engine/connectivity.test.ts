@@ -40,7 +40,9 @@ function edgesOf(rows: Row[], items: string[]): boolean[][] {
 function closure(edges: boolean[][]): boolean[][] {
   const reach = edges.map((row, i) => row.map((edge, j) => edge || i === j))
   for (let k = 0; k < reach.length; k++) {
-    for (const row of reach) if (row[k]) reach[k].forEach((further, j) => (row[j] ||= further))
+    for (const row of reach) {
+      for (let j = 0; j < row.length; j++) row[j] ||= row[k] && reach[k][j]
+    }
   }
   return reach
 }

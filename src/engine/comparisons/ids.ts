@@ -16,7 +16,9 @@ export function idFault(value: unknown): string | null {
   if (value === undefined) return 'is required'
   if (typeof value !== 'string') return 'must be a string'
   if (value.length === 0) return 'must not be empty'
-  if (value.length > 256) return `must have at most 256 characters, and has ${value.length}`
+  // Characters are code points, as in JSON Schema; counting them is needed only where there may be too many.
+  const length = value.length > 256 ? Array.from(value).length : value.length
+  if (length > 256) return `must have at most 256 characters, and has ${length}`
   if (/\p{Cc}/u.test(value)) return 'must not contain control characters'
   if (!value.isWellFormed()) return 'must be valid Unicode, and holds half a surrogate pair'
   return null

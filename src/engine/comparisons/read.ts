@@ -1,4 +1,4 @@
-import { invalidRequest, pointer, type RequestError } from '../problem.ts'
+import { invalidRequest, MAX_ERRORS, pointer, type RequestError } from '../problem.ts'
 import { type Ids, idFault, sortIds } from './ids.ts'
 
 /** Comparisons with ids turned into integers; one entry a row, all arrays of the same length. */
@@ -38,9 +38,6 @@ type Columns = Record<Member, unknown[] | undefined>
 export const COUNT_LIMIT = 1e12
 export const WEIGHT_MIN = 1e-12
 export const WEIGHT_LIMIT = 1e12
-
-/** As many faults as a person wants to read at once. */
-const MAX_ERRORS = 20
 
 /**
  * Reads the `comparisons` of a request, as rows or as columns, into integer columns.
@@ -155,7 +152,7 @@ function columnsOfObject(source: unknown): Columns {
     if (!Object.hasOwn(columns, member))
       errors.push({ pointer: pointer('comparisons', member), detail: 'is required' })
   }
-  if (errors.length > 0) throw invalidRequest(errors.slice(0, MAX_ERRORS))
+  if (errors.length > 0) throw invalidRequest(errors)
   const length = (columns.group as unknown[]).length
   for (const member of MEMBERS) {
     const column = columns[member]
@@ -248,11 +245,19 @@ function weightFault(value: number): string | null {
     : `must be a number from ${WEIGHT_MIN} to ${WEIGHT_LIMIT}, and is ${value}`
 }
 
-const TIMESTAMP = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
+const TIMESTAMP =
+  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/
 
 function timestampFault(value: unknown): string | null {
-  const right = typeof value === 'string' && TIMESTAMP.test(value) && !Number.isNaN(Date.parse(value))
+  const found = typeof value === 'string' ? TIMESTAMP.exec(value) : null
+  // Date.parse would take the 30th of February for the 2nd of March, and no leap second.
+  const right = found !== null && Number(found[3]) <= daysIn(Number(found[1]), Number(found[2]))
   return right ? null : 'must be a date and time as in RFC 3339, for example 2026-01-01T00:00:00Z'
+}
+
+function daysIn(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
+  return [4, 6, 9, 11].includes(month) ? 30 : 31
 }
 
 function checkPairs(

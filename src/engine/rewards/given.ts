@@ -1,5 +1,5 @@
 import { type Ids, idFault, sortIds } from '../comparisons/ids.ts'
-import { invalidRequest, pointer, type RequestError } from '../problem.ts'
+import { invalidRequest, MAX_ERRORS, pointer, type RequestError } from '../problem.ts'
 
 /** Rewards beyond this size leave too few digits for the differences between them. */
 const REWARD_LIMIT = 1e12
@@ -16,7 +16,7 @@ export function readRewards(source: unknown, groups: Ids, items: Ids): Float64Ar
   const errors: RequestError[] = []
   const fail = (detail: string, ...steps: string[]) => {
     errors.push({ pointer: pointer('rewards', ...steps), detail })
-    if (errors.length === 20) throw invalidRequest(errors)
+    if (errors.length === MAX_ERRORS) throw invalidRequest(errors)
   }
   if (!isMap(source))
     throw invalidRequest([{ pointer: '/rewards', detail: 'must be an object: group → item → reward' }])

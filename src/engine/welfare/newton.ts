@@ -144,6 +144,9 @@ function factorWithRidge(matrix: Float64Array, order: number): boolean {
   return false
 }
 
+/** A move towards μ = 0, and how much of it stays positive. */
+export type Prediction = { move: Iterate; reach: number }
+
 /**
  * Solves for the move towards complementary products of μ.
  *
@@ -155,7 +158,7 @@ export function solve(
   at: Iterate,
   system: System,
   mu: number,
-  predictor: Iterate | null,
+  predictor: Prediction | null,
   move: Iterate,
 ): void {
   const { groups, items } = problem
@@ -164,25 +167,29 @@ export function solve(
 
   let forcedMass = 0
   for (let i = 0; i < items; i++) {
-    const second = predictor === null ? 0 : predictor.policy[i] * predictor.costs[i]
+    const second =
+      predictor === null ? 0 : predictor.reach ** 2 * predictor.move.policy[i] * predictor.move.costs[i]
     forced[i] = (mu - second) / at.policy[i] - at.costs[i] - costResidual[i]
     forcedMass += mass[i] * forced[i]
   }
   const missing = 1 - system.policySum
 
   // move.partner holds c, the change that complementarity asks of the partners where what they belong to stays.
-  const left = link.pairedTo === 'weights' ? at.weights : at.counted
-  const leftPredicted = link.pairedTo === 'weights' ? predictor?.weights : predictor?.counted
+  const left = at[link.pairedTo]
   let slackChange = 0
   if (link.bounded) {
-    const second = predictor === null ? 0 : predictor.welfare * predictor.slack
+    const second =
+      predictor === null ? 0 : predictor.reach ** 2 * predictor.move.welfare * predictor.move.slack
     slackChange = (mu - second) / at.welfare - at.slack
   }
   let needed = linear.offset + slackChange
   const right = move.weights
   const aligned = new Float64Array(groups)
   for (let g = 0; g < groups; g++) {
-    const second = predictor === null ? 0 : leftPredicted![g] * predictor.partner[g]
+    const second =
+      predictor === null
+        ? 0
+        : predictor.reach ** 2 * predictor.move[link.pairedTo][g] * predictor.move.partner[g]
     move.partner[g] = (mu - second) / left[g] - at.partner[g]
     const fixed = target[g] + pull[g] * move.partner[g]
     move.counted[g] = fixed
@@ -225,7 +232,8 @@ export function solve(
   move.level = rise + shift
   for (let i = 0; i < items; i++) {
     const change = mass[i] * (move.policy[i] - rise + forced[i])
-    const second = predictor === null ? 0 : predictor.policy[i] * predictor.costs[i]
+    const second =
+      predictor === null ? 0 : predictor.reach ** 2 * predictor.move.policy[i] * predictor.move.costs[i]
     move.policy[i] = change
     move.costs[i] = (mu - second - at.costs[i] * change) / at.policy[i] - at.costs[i]
   }

@@ -4,7 +4,7 @@ import { gibbsPolicy } from './gibbs.ts'
 import { copyOf, followCentralPath, type Iterate, polish, type ScaledProblem } from './interior-point.ts'
 import { leastDivergence } from './least-divergence.ts'
 import { maximin } from './maximin.ts'
-import type { DualSet, Optimum, WelfareFunction, WelfareProblem } from './problem.ts'
+import type { Optimum, WelfareFunction, WelfareProblem } from './problem.ts'
 
 /** A certificate above this is no answer. */
 const GAP_LIMIT = 1e-8
@@ -26,10 +26,10 @@ const TIE = 1e-10
  * @throws Problem `not-converged` where the certified relative gap stays above 1e-8
  */
 export function optimise(problem: WelfareProblem, welfareFunction: WelfareFunction): Optimum {
-  if (welfareFunction.dualSet === null) return closedForm(problem, welfareFunction)
+  if (welfareFunction.link === null) return closedForm(problem, welfareFunction)
   if (welfareFunction.needsGains) requireGains(problem)
 
-  const { certified, iterations } = search(problem, welfareFunction, welfareFunction.dualSet)
+  const { certified, iterations } = search(problem, welfareFunction, welfareFunction.link)
   let best = certified
   let unique = problem.temperature > 0
   if (problem.temperature === 0) {
@@ -96,14 +96,14 @@ function closedForm(problem: WelfareProblem, welfareFunction: WelfareFunction): 
 function search(
   problem: WelfareProblem,
   welfareFunction: WelfareFunction,
-  dualSetOf: NonNullable<WelfareFunction['dualSet']>,
+  linkOf: NonNullable<WelfareFunction['link']>,
 ): { certified: Certified; iterations: number } {
   const { groups, population } = problem
   const scale = sizesOf(problem)
   // Welfare in units of what it is when every group gains its whole scale.
   const unit = welfareFunction.value(scale, population)
   const scaled = scaleDown(problem, scale, unit)
-  const dualSet: DualSet = dualSetOf(
+  const link = linkOf(
     population,
     scale.map((size) => size / unit),
   )
@@ -126,7 +126,7 @@ function search(
 
   let iterations = followCentralPath(
     scaled,
-    dualSet,
+    link,
     judgeBy((iterate) => normalised(iterate.policy)),
   )
   if (problem.temperature > 0 && bestIterate !== null) {
@@ -137,7 +137,7 @@ function search(
     stale = 0
     iterations += polish(
       scaled,
-      dualSet,
+      link,
       bestIterate,
       judgeBy((iterate) => iterate.policy.slice()),
     )
@@ -213,8 +213,8 @@ function requireGains(problem: WelfareProblem): void {
     population: problem.population,
     temperature: 0,
   }
-  const dualSet = maximin.dualSet as NonNullable<WelfareFunction['dualSet']>
-  const { certified } = search(scaled, maximin, () => dualSet(ones, ones))
+  const link = maximin.link as NonNullable<WelfareFunction['link']>
+  const { certified } = search(scaled, maximin, () => link(ones, ones))
   if (certified.relativeGap > GAP_LIMIT) throw notConverged(certified)
   if (certified.welfare > GAIN_LIMIT) return
   // λ for the scaled utilities, brought back to the simplex of the given ones.

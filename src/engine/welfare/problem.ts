@@ -1,3 +1,5 @@
+import type { Link } from './link.ts'
+
 /**
  * What a welfare function chooses over: the policies p, lotteries over n items, that G groups value at
  * x_g(p) = Σ_i u_gi p_i. The objective is F(p) = W(x(p)) − β KL(p‖π).
@@ -55,30 +57,8 @@ export type WelfareFunction = {
   /** True where W needs every x_g ≥ 0 and a policy at which all are positive. */
   needsGains: boolean
   /**
-   * Λ for weights λ̂_g = λ_g·scale_g, with what relates them to the utilities; null where Λ is the single point n.
+   * How weights λ̂_g = λ_g·scale_g follow from utilities x_g/scale_g; null where Λ is the single point n.
    * Scales are in units of the welfare that they would give: W(scale) = 1.
    */
-  dualSet: ((population: Float64Array, scale: Float64Array) => DualSet) | null
-}
-
-/** The set Λ̂ = {λ̂ ≥ 0 : h(λ̂) ≥ 0}, or h(λ̂) = 0, with h concave; and how λ̂ follows from the utilities. */
-export type DualSet = {
-  /** Whether h is affine and must be 0. */
-  equality: boolean
-  /** Where the solver starts: λ̂ > 0 and y, both of length G, that are related at welfare 1, and the slack of h. */
-  start: { weights: Float64Array; counted: Float64Array; slack: number }
-  /** Linearises h and the relation R between λ̂, the utilities y that count, and the welfare w. */
-  relate(weights: Float64Array, counted: Float64Array, welfare: number, relation: Relation): void
-}
-
-/** The linearisation dy = (target − y) − give·dλ̂ + along·dw; all arrays of length G. */
-export type Relation = {
-  /** h(λ̂) and its gradient. */
-  h: number
-  gradient: Float64Array
-  target: Float64Array
-  /** −∂y/∂λ̂ ≥ 0. */
-  give: Float64Array
-  /** ∂y/∂w. */
-  along: Float64Array
+  link: ((population: Float64Array, scale: Float64Array) => Link) | null
 }

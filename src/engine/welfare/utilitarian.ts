@@ -11,5 +11,5 @@ export const utilitarian: WelfareFunction = {
     weights.set(population)
   },
   needsGains: false,
-  dualSet: null,
+  link: null,
 }

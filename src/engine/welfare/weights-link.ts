@@ -15,7 +15,7 @@ export function weightsLink(q: number, logShares: Float64Array, logSlopes: Float
   const e = 1 - q
   const linear = q === 1
   const shares = logShares.map(Math.exp)
-  const weights = startWeights(linear, shares, logSlopes)
+  const weights = startWeights(q, logSlopes)
   const heightOf = (weights: Float64Array) => {
     let height = linear ? -1 : 0
     for (let g = 0; g < weights.length; g++) {
@@ -57,10 +57,10 @@ export function weightsLink(q: number, logShares: Float64Array, logSlopes: Float
   }
 }
 
-/** Inside the dual set and near its boundary, where the optimum lies; the floor keeps away from λ̂_g = 0. */
-function startWeights(linear: boolean, shares: Float64Array, logSlopes: Float64Array): Float64Array {
-  if (!linear) return shares.map((share) => 1.1 * Math.max(share, 1e-4 / shares.length))
-  let sum = 0
-  for (const log of logSlopes) sum += Math.exp(log)
-  return shares.map(() => 1 / sum)
+/** λ̂ ∝ a, just inside the dual set, near whose boundary the optimum lies. */
+function startWeights(q: number, logSlopes: Float64Array): Float64Array {
+  if (q === 0) return logSlopes.map((log) => 1.1 * Math.exp(log))
+  const sum = logSlopes.reduce((total, log) => total + Math.exp((1 + q) * log), 0)
+  const size = (q < 1 ? 1.1 : 1) * sum ** (-1 / q)
+  return logSlopes.map((log) => size * Math.exp(log))
 }
