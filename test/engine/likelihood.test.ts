@@ -8,7 +8,6 @@ import {
   emptySlope,
   halfWinOutcomes,
   logLikelihood,
-  logPrior,
   type Prior,
   slopeAt,
 } from '../../src/engine/rewards/likelihood.ts'
@@ -71,14 +70,13 @@ const points = fc.tuple(
   fc.array(fc.integer({ min: -1000, max: 1000 }), { minLength: 7, maxLength: 7 }),
 )
 
-t.test('the log-posterior is what its definition, row by row, says', async () => {
+t.test('the log-likelihood is what its definition, row by row, says', async () => {
   fc.assert(
     fc.property(connectedRows(), priors, points, (rows, prior, [spread, draw]) => {
       const { counts, items } = pairCounts(rows)
       const theta = Float64Array.from(items, (_, k) => (draw[k] * spread) / 1000)
-      const outcomes = halfWinOutcomes(counts, prior)
-      const value = logLikelihood(theta, outcomes) + logPrior(theta, prior)
-      const expected = logPosterior(rows, items, theta, prior)
+      const value = logLikelihood(theta, halfWinOutcomes(counts, prior))
+      const expected = logPosterior(rows, items, theta, { kind: 'none' })
       return Math.abs(value - expected) <= 1e-12 * Math.abs(expected)
     }),
     { seed: 1, numRuns: 500 },
@@ -157,6 +155,18 @@ t.test(
   },
 )
 
+t.test('the log-likelihood of thousands of even games is as many times log 2', async (t) => {
+  const rows = Array.from({ length: 70 }, (_, i) =>
+    Array.from({ length: i }, (_, j) => won(item(i), item(j), 1 + ((i + j) % 2))),
+  ).flat()
+  const games = rows.reduce((sum, { count = 1 }) => sum + count, 0)
+  const value = logLikelihood(
+    new Float64Array(70),
+    halfWinOutcomes(pairCounts(rows).counts, { kind: 'none' }),
+  )
+  t.ok(Math.abs(value / (games * Math.log(2)) + 1) < 1e-14)
+})
+
 t.test('the log-likelihood of impossible outcomes is finite', async (t) => {
   const { counts } = pairCounts([won('a', 'b', 3), won('b', 'a', 5)])
   const outcomes = halfWinOutcomes(counts, { kind: 'none' })
@@ -191,11 +201,10 @@ t.test(
             won(item(k), item((k + 1) % m), wins),
             won(item((k + 1) % m), item(k), losses),
           ])
-          const { counts } = pairCounts(rows)
+          const { counts, items } = pairCounts(rows)
           const found = fitBradleyTerry(counts, prior)
           const theta = found.rewards.map((value) => value - found.unseenReward)
-          const outcomes = halfWinOutcomes(counts, prior)
-          const posterior = (at: Float64Array) => logLikelihood(at, outcomes) + logPrior(at, prior)
+          const posterior = (at: Float64Array) => logPosterior(rows, items, at, prior)
           const top = posterior(theta)
           const nowhereBetter = theta.every((_, k) =>
             [-1, -0.01, 0.01, 1].every((by) => posterior(moved(theta, k, by)) <= top + 1e-13 * Math.abs(top)),

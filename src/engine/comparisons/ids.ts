@@ -1,3 +1,5 @@
+import { invalidRequest, pointer } from '../problem.ts'
+
 /** Names turned into integers 0 … n−1. A closed set was declared in the request and takes no further names. */
 export type Ids = { names: string[]; index: Map<string, number>; closed: boolean }
 
@@ -9,6 +11,22 @@ export function openIds(): Ids {
 /** The set of exactly these ids, in this order. */
 export function closedIds(names: string[]): Ids {
   return { names, index: new Map(names.map((name, k) => [name, k])), closed: true }
+}
+
+/** Utilities and rewards are G × n tables, several of them, and all are returned by name. */
+const TABLE_LIMIT = 2_000_000
+
+/**
+ * Refuses more groups × items than can be answered, before anything of that size is computed.
+ *
+ * @param member the member of the request that names them
+ * @throws Problem `invalid-request`
+ */
+export function requireTable(groups: Ids, items: Ids, member: string): void {
+  const [g, n] = [groups.names.length, items.names.length]
+  if (g * n <= TABLE_LIMIT) return
+  const detail = `has ${g} groups × ${n} items; at most ${TABLE_LIMIT} such entries are supported`
+  throw invalidRequest([{ pointer: pointer(member), detail }])
 }
 
 /** What is wrong with a would-be id, or null where it is fine: 1–256 characters of valid Unicode, none a control character. */

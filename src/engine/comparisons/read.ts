@@ -1,5 +1,5 @@
 import { invalidRequest, MAX_ERRORS, pointer, type RequestError } from '../problem.ts'
-import { type Ids, idFault, sortIds } from './ids.ts'
+import { type Ids, idFault, requireTable, sortIds } from './ids.ts'
 
 /** Comparisons with ids turned into integers; one entry a row, all arrays of the same length. */
 export type Comparisons = {
@@ -69,6 +69,7 @@ export function readComparisons(source: unknown, groups: Ids, items: Ids): Compa
   checkTexts(columns.timestamp, 'timestamp', timestampFault, faults)
   checkFirst(columns, faults)
   faults.raise()
+  requireTable(groups, items, 'comparisons')
 
   if (!groups.closed) renumber([group], sortIds(groups))
   if (!items.closed) renumber([winner, loser], sortIds(items))
@@ -124,6 +125,7 @@ function columnsOfRows(rows: unknown[], faults: Faults): Columns {
       column[k] = value
     }
   }
+  faults.raise()
   return columns
 }
 

@@ -4,7 +4,6 @@ import {
   emptySlope,
   halfWinOutcomes,
   logLikelihood,
-  logPrior,
   type Outcomes,
   type Prior,
   type Slope,
@@ -44,9 +43,7 @@ const MAX_STEPS = 1000
  * most 1e-10; then goes on while that still shrinks, to the last digit. Without a prior the win graph must be
  * strongly connected, which the caller checks first.
  *
- * A full step provably never lowers the likelihood while it changes no compared pair's log-odds by more than 1.5:
- * along a step that changes none by more than r, curvature grows at most by e^r (Bach, Electron. J. Statist. 4,
- * 2010, Prop. 1), and (e^r − r − 1)/r² ≤ 1 up to r = 1.79. Longer steps are halved while they lower it.
+ * Every step raises the log-posterior: see {@link advance}.
  *
  * @throws Problem `not-converged` where rounding or the spread of the weights stops it short
  */
@@ -54,19 +51,16 @@ export function fitBradleyTerry(counts: PairCounts, prior: Prior): Fit {
   const outcomes = halfWinOutcomes(counts, prior)
   const { m } = outcomes
   const grounded = prior.kind === 'none'
-  const theta = new Float64Array(m)
+  const theta = startOf(outcomes)
   const delta = new Float64Array(m)
   const slope = emptySlope(outcomes)
   let best: { theta: Float64Array; gradientNorm: number; errorEstimate: number } | null = null
-  let tolerance = 0.1
   let iterations = 0
 
   while (true) {
     slopeAt(theta, outcomes, prior, slope)
     const gradientNorm = relativeGradient(slope, outcomes)
-    // The step doubles as the error estimate, so near the end it is solved far beyond the two digits asked of it.
-    if (gradientNorm < 1e-4) tolerance = 1e-6
-    if (!newtonStep(outcomes, slope, grounded, tolerance, delta)) break
+    if (!newtonStep(outcomes, slope, grounded, stepTolerance(gradientNorm), delta)) break
     const errorEstimate = largest(delta)
     if (!Number.isFinite(errorEstimate)) break
 
@@ -87,8 +81,9 @@ export function fitBradleyTerry(counts: PairCounts, prior: Prior): Fit {
     )
   }
 
+  // The last step may have been one too many.
+  if (best.theta.some((value, v) => value !== theta[v])) slopeAt(best.theta, outcomes, prior, slope)
   theta.set(best.theta)
-  slopeAt(theta, outcomes, prior, slope)
   const likelihood = logLikelihood(theta, outcomes)
   let mean = 0
   for (const value of theta) mean += value / m
@@ -106,25 +101,52 @@ export function fitBradleyTerry(counts: PairCounts, prior: Prior): Fit {
   }
 }
 
+/** Where Newton's method starts: the log-odds of each item's wins, cut off where they exceed 19 to 1 either way. */
+function startOf({ won, totals }: Outcomes): Float64Array {
+  return won.map((wins, v) => {
+    const share = Math.min(0.95, Math.max(0.05, wins / totals[v]))
+    return Math.log(share / (1 - share))
+  })
+}
+
+/**
+ * The relative residual to which a step is worth solving. What the step leaves of the error is about its square, and
+ * rounding; the error is 4 gradient norms or more, because no pair curves more than n/4. Near the end the step doubles
+ * as the error estimate, of which two digits are asked: it gets a third.
+ */
+function stepTolerance(gradientNorm: number): number {
+  if (gradientNorm > 1e-4) return 0.1
+  return Math.min(1e-3, Math.max(1e-6, 4 * gradientNorm, 1e-16 / gradientNorm))
+}
+
 const SAFE_CHANGE = 1.5
 
-/** Moves θ along δ: the whole way where that is safe, else half as far while the log-posterior would fall. */
+/**
+ * Moves θ along δ: all the way, or as far as the log-posterior surely rises.
+ *
+ * Along a step that changes no compared pair's log-odds by more than r, curvature grows at most by e^r (Bach, Electron.
+ * J. Statist. 4, 2010, Prop. 1). So a part t of the Newton step raises it while t·(e^{tr} − tr − 1)/(tr)² ≤ 1. That
+ * holds for the whole step up to r = 1.79, and beyond for tr = 1.5 or log(1 + r), where the bound on the rise is best.
+ */
 function advance(theta: Float64Array, delta: Float64Array, outcomes: Outcomes, prior: Prior): void {
-  let step = 1
-  if (largestChange(delta, outcomes, prior) > SAFE_CHANGE) {
-    const before = logLikelihood(theta, outcomes) + logPrior(theta, prior)
-    for (let halvings = 0; halvings < 60; halvings++) {
-      const trial = theta.map((value, v) => value + step * delta[v])
-      if (logLikelihood(trial, outcomes) + logPrior(trial, prior) >= before) break
-      step /= 2
-    }
-  }
+  const change = largestChange(delta, outcomes, prior)
+  const step = change > SAFE_CHANGE ? Math.max(SAFE_CHANGE, Math.log1p(change)) / change : 1
   for (let v = 0; v < theta.length; v++) theta[v] += step * delta[v]
 }
 
-/** The largest change of log-odds of a compared pair (the phantom's included) that a full step makes. */
+/**
+ * The largest change of log-odds of a compared pair (the phantom's included) that a full step makes; where no two items
+ * move apart by more than is safe, how far they do.
+ */
 function largestChange(delta: Float64Array, { m, offsets, j }: Outcomes, prior: Prior): number {
-  let change = prior.kind === 'pseudo-item' ? largest(delta) : 0
+  let low = 0
+  let high = 0
+  for (const move of delta) {
+    if (move < low) low = move
+    if (move > high) high = move
+  }
+  if (high - low <= SAFE_CHANGE) return high - low
+  let change = prior.kind === 'pseudo-item' ? Math.max(high, -low) : 0
   for (let v = 0; v < m; v++) {
     for (let k = offsets[v]; k < offsets[v + 1]; k++)
       change = Math.max(change, Math.abs(delta[v] - delta[j[k]]))

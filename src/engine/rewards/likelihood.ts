@@ -1,5 +1,5 @@
 import type { PairCounts } from '../comparisons/pairs.ts'
-import { sigmoid, softplus } from '../numeric/softplus.ts'
+import { sigmoid } from '../numeric/sigmoid.ts'
 
 /** A prior on the rewards. Neither is shift-invariant, so rewards are centred only after the fit. */
 export type Prior =
@@ -21,25 +21,35 @@ export type Outcomes = {
   losses: Float64Array
   /** Comparisons of each item, the phantom's included; length m. */
   totals: Float64Array
+  /** How many of these it won; length m. */
+  won: Float64Array
 }
 
 /** The outcomes that pair counts amount to under the convention that a tie is half a win to each side. */
 export function halfWinOutcomes(counts: PairCounts, prior: Prior): Outcomes {
   const m = counts.items.length
-  const pairs = counts.i.length
+  const { i, j, ties } = counts
+  const tied = anyPositive(ties)
+  const wins = tied ? counts.wins.map((win, k) => win + 0.5 * ties[k]) : counts.wins
+  const losses = tied ? counts.losses.map((loss, k) => loss + 0.5 * ties[k]) : counts.losses
   const offsets = new Int32Array(m + 1)
-  const wins = new Float64Array(pairs)
-  const losses = new Float64Array(pairs)
-  const totals = new Float64Array(m).fill(prior.kind === 'pseudo-item' ? 2 * prior.strength : 0)
-  for (let k = 0; k < pairs; k++) {
-    wins[k] = counts.wins[k] + 0.5 * counts.ties[k]
-    losses[k] = counts.losses[k] + 0.5 * counts.ties[k]
-    offsets[counts.i[k] + 1]++
-    totals[counts.i[k]] += wins[k] + losses[k]
-    totals[counts.j[k]] += wins[k] + losses[k]
+  const won = new Float64Array(m).fill(prior.kind === 'pseudo-item' ? prior.strength : 0)
+  const totals = won.map((wins) => 2 * wins)
+  for (let k = 0; k < i.length; k++) {
+    const total = wins[k] + losses[k]
+    offsets[i[k] + 1]++
+    totals[i[k]] += total
+    totals[j[k]] += total
+    won[i[k]] += wins[k]
+    won[j[k]] += losses[k]
   }
   for (let v = 0; v < m; v++) offsets[v + 1] += offsets[v]
-  return { m, offsets, j: counts.j, wins, losses, totals }
+  return { m, offsets, j, wins, losses, totals, won }
+}
+
+function anyPositive(values: Float64Array): boolean {
+  for (let k = 0; k < values.length; k++) if (values[k] > 0) return true
+  return false
 }
 
 /** The gradient of the log-posterior and the weighted graph whose Laplacian is minus its Hessian. */
@@ -61,16 +71,12 @@ export function emptySlope(outcomes: Outcomes): Slope {
   }
 }
 
-/** e^θ neither overflows nor loses a factor of a pair's probability as long as rewards stay within this distance. */
-const EXP_RANGE = 300
-
 /**
  * Fills the gradient and the Hessian's graph at θ. With p_ij = σ(θ_i − θ_j),
  *
  *   ∂ℓ/∂θ_i = Σ_j (w_ij p_ji − w_ji p_ij),   edge_ij = n_ij p_ij p_ji,
  *
- * plus the prior's terms. One division serves a pair: p_ij = e^θ_i / (e^θ_i + e^θ_j), unless θ is spread so far
- * that e^θ would overflow.
+ * plus the prior's terms. One division serves a pair: p_ij = e^θ_i / (e^θ_i + e^θ_j).
  */
 export function slopeAt(theta: Float64Array, outcomes: Outcomes, prior: Prior, slope: Slope): void {
   const { m, offsets, j, wins, losses } = outcomes
@@ -78,32 +84,20 @@ export function slopeAt(theta: Float64Array, outcomes: Outcomes, prior: Prior, s
   gradient.fill(0)
   diagonal.fill(0)
 
-  let low = Number.POSITIVE_INFINITY
-  let high = Number.NEGATIVE_INFINITY
+  const common = commonOdds(theta)
+  const odds = common ?? new Float64Array(m)
   for (let v = 0; v < m; v++) {
-    if (theta[v] < low) low = theta[v]
-    if (theta[v] > high) high = theta[v]
-  }
-  const middle = (low + high) / 2
-  const near = high - low <= 2 * EXP_RANGE
-  const odds = near ? theta.map((value) => Math.exp(value - middle)) : theta
-
-  for (let v = 0; v < m; v++) {
+    if (common === null) oddsAgainst(v, theta, outcomes, odds)
     const oddsV = odds[v]
+    const end = offsets[v + 1]
     let gradientV = 0
     let diagonalV = 0
-    for (let k = offsets[v]; k < offsets[v + 1]; k++) {
+    for (let k = offsets[v]; k < end; k++) {
       const u = j[k]
-      let p: number
-      let q: number
-      if (near) {
-        const inverse = 1 / (oddsV + odds[u])
-        p = oddsV * inverse
-        q = odds[u] * inverse
-      } else {
-        p = sigmoid(theta[v] - theta[u])
-        q = sigmoid(theta[u] - theta[v])
-      }
+      const oddsU = odds[u]
+      const inverse = 1 / (oddsV + oddsU)
+      const p = oddsV * inverse
+      const q = oddsU * inverse
       const pull = wins[k] * q - losses[k] * p
       const edge = (wins[k] + losses[k]) * p * q
       edges[k] = edge
@@ -132,27 +126,68 @@ export function slopeAt(theta: Float64Array, outcomes: Outcomes, prior: Prior, s
   }
 }
 
-/** ℓ(θ) = −Σ_{i<j} [w_ij softplus(θ_j − θ_i) + w_ji softplus(θ_i − θ_j)], without binomial constants or prior. */
-export function logLikelihood(theta: Float64Array, { m, offsets, j, wins, losses }: Outcomes): number {
-  let sum = 0
-  for (let v = 0; v < m; v++) {
-    for (let k = offsets[v]; k < offsets[v + 1]; k++) {
-      const d = theta[v] - theta[j[k]]
-      // softplus(−d) = softplus(d) − d, written so that the smaller of the two keeps its digits.
-      const small = Math.log1p(Math.exp(-Math.abs(d)))
-      sum -= d > 0 ? wins[k] * small + losses[k] * (d + small) : wins[k] * (small - d) + losses[k] * small
-    }
+/** The sum of two exponentials up to this does not overflow, nor does its inverse underflow. */
+const EXP_LIMIT = 700
+
+/** e^θ_i, up to a factor that all items share; null where θ is spread so far that some would over- or underflow. */
+function commonOdds(theta: Float64Array): Float64Array | null {
+  let low = Number.POSITIVE_INFINITY
+  let high = Number.NEGATIVE_INFINITY
+  for (const value of theta) {
+    if (value < low) low = value
+    if (value > high) high = value
   }
-  return sum
+  if (high - low > EXP_LIMIT) return null
+  const middle = (low + high) / 2
+  const odds = new Float64Array(theta.length)
+  for (let v = 0; v < odds.length; v++) odds[v] = Math.exp(theta[v] - middle)
+  return odds
 }
 
-/** The logarithm of the prior's density at θ, up to a constant. */
-export function logPrior(theta: Float64Array, prior: Prior): number {
-  let sum = 0
-  if (prior.kind === 'gaussian') {
-    for (const value of theta) sum -= (value / prior.standardDeviation) ** 2 / 2
-  } else if (prior.kind === 'pseudo-item') {
-    for (const value of theta) sum -= prior.strength * (softplus(value) + softplus(-value))
+/** The odds of item v, and of the items that its pairs name as the higher one, up to a factor that only these share. */
+function oddsAgainst(v: number, theta: Float64Array, { offsets, j }: Outcomes, odds: Float64Array): void {
+  odds[v] = 1
+  for (let k = offsets[v]; k < offsets[v + 1]; k++) {
+    odds[j[k]] = Math.exp(Math.min(theta[j[k]] - theta[v], EXP_LIMIT))
   }
-  return sum
+}
+
+/** Pairs of up to so many comparisons share logarithms. */
+const SHARED = 16
+/** A ratio of odds above this loses less than two digits when 1 is added to it. */
+const SAFE_RATIO = 0.01
+/** A product is put away before its next factor, which is at most 2, could make it overflow. */
+const PRODUCT_LIMIT = 1e300
+
+/**
+ * ℓ(θ) = −Σ_{i<j} [w_ij softplus(θ_j − θ_i) + w_ji softplus(θ_i − θ_j)], without binomial constants or prior.
+ *
+ * With r = e^−|θ_i − θ_j|, a pair adds n_ij log(1 + r), and |θ_i − θ_j| for each win of the lesser item. Most pairs have
+ * few comparisons, so the factors 1 + r of those with equally many are multiplied, and a logarithm serves hundreds.
+ */
+export function logLikelihood(theta: Float64Array, { m, offsets, j, wins, losses }: Outcomes): number {
+  const odds = commonOdds(theta)
+  const products = new Float64Array(SHARED).fill(1)
+  let sum = 0
+  for (let v = 0; v < m; v++) {
+    const end = offsets[v + 1]
+    for (let k = offsets[v]; k < end; k++) {
+      const u = j[k]
+      const n = wins[k] + losses[k]
+      const d = theta[v] - theta[u]
+      sum += losses[k] * Math.max(d, 0) + wins[k] * Math.max(-d, 0)
+      const ratio =
+        odds === null ? Math.exp(-Math.abs(d)) : Math.min(odds[v], odds[u]) / Math.max(odds[v], odds[u])
+      if (ratio > SAFE_RATIO && n < SHARED && n === Math.floor(n)) {
+        const product = products[n] * (1 + ratio)
+        products[n] = product
+        if (product > PRODUCT_LIMIT) {
+          sum += n * Math.log(product)
+          products[n] = 1
+        }
+      } else sum += n * Math.log1p(ratio)
+    }
+  }
+  for (let n = 1; n < SHARED; n++) sum += n * Math.log(products[n])
+  return -sum
 }

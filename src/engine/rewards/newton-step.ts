@@ -1,11 +1,10 @@
 import { choleskyFactor, choleskySolve } from '../numeric/cholesky.ts'
 import type { Outcomes, Slope } from './likelihood.ts'
 
-/**
- * Up to so many items the Newton system is factorised; beyond it conjugate gradients are faster (measured: a
- * factorisation costs m³/6 multiplications, a conjugate-gradient step one pass over the pairs).
- */
-const CHOLESKY_LIMIT = 300
+/** Up to so many items a factorisation costs no more than a few passes over the pairs: m³/6 multiplications. */
+const SMALL = 64
+/** Beyond so many it costs more than conjugate gradients even where these converge slowly. */
+const LARGE = 300
 
 /**
  * Solves L·δ = g, where L is minus the Hessian of the log-posterior: the Newton step.
@@ -24,10 +23,12 @@ export function newtonStep(
   tolerance: number,
   delta: Float64Array,
 ): boolean {
+  const { m } = outcomes
+  // In between, where most items met, a handful of steps are enough; as many as a factorisation costs are tried.
+  const steps = m <= SMALL ? 0 : m <= LARGE ? m / 10 : 20 * m + 1000
   const solved =
-    outcomes.m <= CHOLESKY_LIMIT
-      ? solveByCholesky(outcomes, slope, grounded, delta)
-      : solveByConjugateGradients(outcomes, slope, grounded, tolerance, delta)
+    solveByConjugateGradients(outcomes, slope, grounded, tolerance, steps, delta) ||
+    (m <= LARGE && solveByCholesky(outcomes, slope, grounded, delta))
   if (solved && grounded) centre(delta)
   return solved
 }
@@ -69,8 +70,10 @@ function solveByConjugateGradients(
   slope: Slope,
   grounded: boolean,
   tolerance: number,
+  maxSteps: number,
   delta: Float64Array,
 ): boolean {
+  if (maxSteps === 0) return false
   const { m } = outcomes
   const { gradient, diagonal } = slope
   const residual = gradient.slice()
@@ -87,7 +90,7 @@ function solveByConjugateGradients(
   }
   const enough = energy * tolerance * tolerance
   for (let steps = 0; energy > enough && energy > 0; steps++) {
-    if (steps > 20 * m + 1000) return false
+    if (steps >= maxSteps) return false
     multiply(outcomes, slope, direction, image)
     let curvature = 0
     for (let v = 0; v < m; v++) curvature += direction[v] * image[v]
@@ -117,11 +120,13 @@ function multiply(
   for (let v = 0; v < m; v++) image[v] = diagonal[v] * x[v]
   for (let v = 0; v < m; v++) {
     const xv = x[v]
+    const end = offsets[v + 1]
     let sum = 0
-    for (let k = offsets[v]; k < offsets[v + 1]; k++) {
+    for (let k = offsets[v]; k < end; k++) {
       const u = j[k]
-      sum += edges[k] * x[u]
-      image[u] -= edges[k] * xv
+      const edge = edges[k]
+      sum += edge * x[u]
+      image[u] -= edge * xv
     }
     image[v] -= sum
   }

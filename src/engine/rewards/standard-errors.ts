@@ -13,7 +13,7 @@ export const STANDARD_ERROR_LIMIT = 2000
  * With G the inverse (of the grounded L, where there is no prior) and C = I − 11ᵀ/m, the variances are the diagonal
  * of C·G·C: G_ii − 2·(G1)_i/m + 1ᵀG1/m². Without a prior that is the diagonal of L⁺.
  *
- * @returns length m, or null beyond 2,000 items
+ * @returns length m, or null beyond 2,000 items, or where a variance is beyond double precision
  */
 export function standardErrors(fit: Fit, prior: Prior): Float64Array | null {
   const { m } = fit.outcomes
@@ -33,5 +33,5 @@ export function standardErrors(fit: Fit, prior: Prior): Float64Array | null {
     const own = v < order ? diagonal[v] - (2 * rowSums[v]) / m : 0
     errors[v] = Math.sqrt(Math.max(0, own + total / (m * m)))
   }
-  return errors
+  return errors.every(Number.isFinite) ? errors : null
 }
