@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { Model, ModelSettings } from './model.ts'
-import { preferenceMembers } from './preferences.ts'
-import { named, oneOf, ref } from './ref.ts'
+import { Comparisons, preferenceMembers } from './preferences.ts'
+import { mapOf, named, oneOf, ref } from './ref.ts'
 
 /** How good a fit is: what was fitted, and the proof that it is the maximum. */
 export const FitSummary = named(
@@ -24,17 +24,32 @@ export const FitSummary = named(
   ),
 )
 
-const Numbers = Type.Record(Type.String(), Type.Number())
+const Numbers = mapOf(Type.Number())
 const Ids = Type.Array(Type.String())
 
 export const FitRequest = named(
   'FitRequest',
   Type.Object(
     {
-      comparisons: preferenceMembers.comparisons,
+      comparisons: ref(Comparisons),
       groups: preferenceMembers.groups,
       items: preferenceMembers.items,
       model: Type.Optional(ref(Model)),
+    },
+    { additionalProperties: false },
+  ),
+)
+
+/** How the items of a group hang together. */
+export const Connectivity = named(
+  'Connectivity',
+  Type.Object(
+    {
+      components: Type.Array(Ids, {
+        description: 'Strongly connected components of the graph "beat or tied".',
+      }),
+      undefeated: Type.Array(Type.String(), { description: 'Items that nobody ever beat or tied.' }),
+      winless: Type.Array(Type.String(), { description: 'Items that never beat or tied any.' }),
     },
     { additionalProperties: false },
   ),
@@ -45,34 +60,20 @@ export const FittedGroup = named(
   Type.Object(
     {
       id: Type.String(),
-      rewards: Type.Unsafe<Record<string, number>>({
-        ...Numbers,
-        description: "Mean zero over the group's items.",
-      }),
+      rewards: mapOf(Type.Number(), { description: "Mean zero over the group's items." }),
       standardErrors: Type.Unsafe<Record<string, number> | null>({
         anyOf: [Numbers, { type: 'null' }],
-        description: 'Of the rewards, in the gauge where they sum to zero. Null beyond 2,000 items.',
+        description:
+          'Of the rewards, in the gauge where they sum to zero. Null beyond 2,000 items, and where a variance is beyond 1.8e308.',
       }),
       covariance: oneOf(['fisher', 'posterior'], {
         description:
           'What the standard errors come from: the Fisher information, or with a prior the curvature of the log-posterior.',
       }),
-      parameters: Type.Unsafe<Record<string, number>>({
-        ...Numbers,
-        description: 'Those of the model besides the rewards.',
-      }),
-      parameterErrors: Type.Unsafe<Record<string, number>>(Numbers),
+      parameters: mapOf(Type.Number(), { description: 'Those of the model besides the rewards.' }),
+      parameterErrors: Numbers,
       fit: ref(FitSummary),
-      connectivity: Type.Object(
-        {
-          components: Type.Array(Ids, {
-            description: 'Strongly connected components of the graph "beat or tied".',
-          }),
-          undefeated: Type.Array(Type.String(), { description: 'Items that nobody ever beat or tied.' }),
-          winless: Type.Array(Type.String(), { description: 'Items that never beat or tied any.' }),
-        },
-        { additionalProperties: false },
-      ),
+      connectivity: ref(Connectivity),
       unseenItems: Type.Array(Type.String(), {
         description: 'Items of the request that the group never compared.',
       }),

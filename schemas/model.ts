@@ -38,9 +38,17 @@ const PseudoItemPrior = named(
 const Prior = named(
   'Prior',
   tagged('kind', [NoPrior, GaussianPrior, PseudoItemPrior], {
-    default: { kind: 'none' },
-    description: 'None, unless you declare one. With a prior every group has a finite estimate.',
+    description: 'The default is none. With a prior every group has a finite estimate.',
   }),
+)
+
+const Ties = named(
+  'Ties',
+  oneOf(['half-win'], { default: 'half-win', description: 'A tie counts as half a win to each side.' }),
+)
+const StandardErrors = named(
+  'StandardErrors',
+  oneOf(['fisher'], { default: 'fisher', description: 'From the inverse of the Fisher information.' }),
 )
 
 /** How rewards are fitted. */
@@ -49,12 +57,8 @@ export const Model = named(
   Type.Object(
     {
       prior: Type.Optional(ref(Prior)),
-      ties: Type.Optional(
-        oneOf(['half-win'], { default: 'half-win', description: 'A tie counts as half a win to each side.' }),
-      ),
-      standardErrors: Type.Optional(
-        oneOf(['fisher'], { default: 'fisher', description: 'From the inverse of the Fisher information.' }),
-      ),
+      ties: Type.Optional(ref(Ties)),
+      standardErrors: Type.Optional(ref(StandardErrors)),
     },
     { additionalProperties: false, description: 'Bradley–Terry, fitted to each group on its own.' },
   ),

@@ -75,6 +75,8 @@ export function describeFront(aggregation: Aggregation, found: ParetoFront): Fro
             utilities: keyedById(groups, (g) => utilities[g]),
           }
         })
+  const { volume, error } = found.hypervolume
+  const bounded = Number.isFinite(volume)
   return {
     function: 'pareto-front',
     settings: settingsOf(choices, { function: 'pareto-front' }),
@@ -83,8 +85,8 @@ export function describeFront(aggregation: Aggregation, found: ParetoFront): Fro
       item: items[item],
       by: by.map((other) => items[other]),
     })),
-    hypervolume: found.hypervolume.volume,
-    hypervolumeError: found.hypervolume.error,
+    hypervolume: bounded ? volume : null,
+    hypervolumeError: bounded ? error : null,
     knee: front[found.knee],
     groups: groups.map((_, g) => describeGroup(aggregation, g)),
     certificate: found.certificate,

@@ -23,9 +23,6 @@ export type PreferenceMembers = Pick<AggregateRequest, 'groups' | 'items'> & {
   rewards?: unknown
 }
 
-/** Utilities and rewards are G × n tables, several of them, and all are returned by name. */
-const TABLE_LIMIT = 2_000_000
-
 /**
  * Reads the preferences of a request: ids become integers here, once.
  *
@@ -50,11 +47,6 @@ export function readPreferences(request: PreferenceMembers): Preferences {
     sources[0] === 'comparisons'
       ? { kind: 'comparisons' as const, rows: readComparisons(request.comparisons, groups, items) }
       : { kind: 'rewards' as const, rewards: readRewards(request.rewards, groups, items) }
-  const size = groups.names.length * items.names.length
-  if (size > TABLE_LIMIT) {
-    const detail = `has ${groups.names.length} groups × ${items.names.length} items; at most ${TABLE_LIMIT} such entries are supported`
-    throw invalidRequest([{ pointer: `/${sources[0]}`, detail }])
-  }
   const common = { groups: groups.names, items: items.names, population: populationOf(request, groups) }
   if (source.kind === 'rewards') return { ...common, source }
 

@@ -55,9 +55,13 @@ t.test('the service answers the examples as they say', async (t) => {
   }
 })
 
-/** Where two answers differ, numbers by more than the rounding of another machine's exp and log; null if nowhere. */
+/**
+ * Where two answers differ, numbers by more than the rounding of another machine's exp and log; null if nowhere. How
+ * many steps a solver takes may depend on that rounding.
+ */
 function firstDifference(a: unknown, b: unknown, path = ''): string | null {
   if (typeof a === 'number' && typeof b === 'number') {
+    if (path.endsWith('/iterations')) return null
     // Certificates measure rounding, so they are held only to staying as small.
     const tolerance = 1e-9 * Math.max(1, Math.abs(a))
     return Math.abs(a - b) <= tolerance ? null : `${path}: ${a} and ${b}`

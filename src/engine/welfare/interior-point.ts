@@ -197,16 +197,34 @@ function startOf(problem: ScaledProblem, link: Link): Iterate {
   )
   const level = 1 - costs.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
   for (let i = 0; i < items; i++) costs[i] += level
-  const left = link.pairedTo === 'weights' ? weights : counted
-  return {
+  const start: Iterate = {
     weights: weights.slice(),
     counted: counted.slice(),
-    partner: left.map((value) => 1 / (items * value)),
+    partner: (link.pairedTo === 'weights' ? weights : counted).map((value) => 1 / (items * value)),
     policy,
     costs,
     level,
     welfare: 1,
     slack,
+  }
+  if (link.signed) takeWelfareOf(start, problem)
+  return start
+}
+
+/**
+ * Where welfare may have either sign, y = w·(y at welfare 1): the largest w that leaves every group a surplus of 1 or
+ * more. From there x = y + s holds at every iterate.
+ */
+function takeWelfareOf(start: Iterate, { groups, items, utilities: u }: ScaledProblem): void {
+  const x = new Float64Array(groups)
+  start.welfare = Number.POSITIVE_INFINITY
+  for (let g = 0; g < groups; g++) {
+    for (let i = 0; i < items; i++) x[g] += u[g * items + i] * start.policy[i]
+    start.welfare = Math.min(start.welfare, (x[g] - 1) / start.counted[g])
+  }
+  for (let g = 0; g < groups; g++) {
+    start.counted[g] *= start.welfare
+    start.partner[g] = x[g] - start.counted[g]
   }
 }
 

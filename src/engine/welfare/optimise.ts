@@ -11,6 +11,8 @@ const GAP_LIMIT = 1e-8
 /** Where the solver stops trying for more digits. */
 const GAP_TARGET = 1e-13
 const RESIDUAL_LIMIT = 1e-9
+/** Beside the largest, a weight this small is what is left of zero. */
+const NO_WEIGHT = 1e-16
 /** A best attainable worst gain below this, in units of each group's largest utility, is none. */
 const GAIN_LIMIT = 1e-12
 /** Items whose aggregated reward is within this of the best, in units of its range, tie for it. */
@@ -88,7 +90,7 @@ function closedForm(problem: WelfareProblem, welfareFunction: WelfareFunction): 
     unique = tied === 1
   }
   const certified = certify(problem, welfareFunction, policy, weights)
-  if (certified.relativeGap > GAP_LIMIT) throw notConverged(certified)
+  if (!(certified.relativeGap <= GAP_LIMIT)) throw notConverged(certified)
   return toOptimum(certified, 0, unique)
 }
 
@@ -113,7 +115,14 @@ function search(
   let stale = 0
   const weights = new Float64Array(groups)
   const judgeBy = (policyOf: (iterate: Iterate) => Float64Array) => (iterate: Iterate) => {
-    for (let g = 0; g < groups; g++) weights[g] = (iterate.weights[g] * unit) / scale[g]
+    // Where an indifferent group sets the welfare, the others' weights are exactly zero, and so is the gap's scale.
+    const least = welfareFunction.needsGains
+      ? 0
+      : NO_WEIGHT * iterate.weights.reduce((a, b) => Math.max(a, b))
+    for (let g = 0; g < groups; g++) {
+      const weight = iterate.weights[g]
+      weights[g] = weight <= least ? 0 : (weight * unit) / scale[g]
+    }
     const certified = certify(problem, welfareFunction, policyOf(iterate), weights)
     const gap = certified.relativeGap + certified.primalResidual
     if (Number.isFinite(gap) && (best === null || gap < best.relativeGap + best.primalResidual)) {
@@ -215,7 +224,7 @@ function requireGains(problem: WelfareProblem): void {
   }
   const link = maximin.link as NonNullable<WelfareFunction['link']>
   const { certified } = search(scaled, maximin, () => link(ones, ones))
-  if (certified.relativeGap > GAP_LIMIT) throw notConverged(certified)
+  if (!(certified.relativeGap <= GAP_LIMIT)) throw notConverged(certified)
   if (certified.welfare > GAIN_LIMIT) return
   // λ for the scaled utilities, brought back to the simplex of the given ones.
   const weights = certified.weights.map((weight, g) => weight / sizes[g])
