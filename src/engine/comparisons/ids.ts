@@ -60,9 +60,15 @@ export function sortIds(ids: Ids): Int32Array {
 
 /** A map keyed by ids that any id, `__proto__` included, can be written to, and that JSON.stringify writes out. */
 export function keyedById<T>(names: readonly string[], value: (k: number) => T): Record<string, T> {
-  const map: Record<string, T> = Object.create(null)
-  names.forEach((name, k) => {
-    map[name] = value(k)
-  })
+  const map: Record<string, T> = {}
+  for (let k = 0; k < names.length; k++) {
+    // To assign this one would set the prototype, and the member would be lost.
+    if (names[k] === '__proto__') define(map, names[k], value(k))
+    else map[names[k]] = value(k)
+  }
   return map
+}
+
+function define<T>(map: Record<string, T>, name: string, value: T): void {
+  Object.defineProperty(map, name, { value, enumerable: true, configurable: true, writable: true })
 }
