@@ -8,7 +8,7 @@ import type { FittedGroup, GroupRewards } from './rewards/rewards.ts'
 import type { Choices } from './settings.ts'
 import type { GroupUtilities } from './utilities/utilities.ts'
 import type { ParetoFront } from './welfare/front/pareto-front.ts'
-import type { NoGains } from './welfare/optimise.ts'
+import type { NoGains } from './welfare/gains.ts'
 import type { Optimum, WelfareProblem } from './welfare/problem.ts'
 
 /** All that an answer is told from: the stages of one aggregation, still in integers. */
@@ -37,7 +37,7 @@ export function describeOptimum(aggregation: Aggregation, welfare: Welfare, opti
     weights: keyedById(groups, (g) => weights[g]),
     weightScale,
     temperature: problem.temperature / weightScale,
-    supportOnly: problem.temperature === 0,
+    supportOnly: optimum.supportOnly,
     rewards: keyedById(items, (i) => rewards[i]),
     policy: keyedById(items, (i) => optimum.policy[i]),
     ranking: rank(rewards).map(({ item, rank }) => ({ item: items[item], rank, reward: rewards[item] })),
