@@ -19,6 +19,7 @@ import {
   powerMeanOf,
   problemOf,
   problems,
+  shares,
   sizeOf,
   tableOf,
   trainedPolicy,
@@ -298,6 +299,39 @@ t.test('among several optima the nearest to the reference is returned', async (t
     { seed: 9, numRuns: 400 },
   )
   t.ok(several > 300)
+})
+
+/** KL(q‖p). */
+function divergenceOf(q: ArrayLike<number>, p: ArrayLike<number>): number {
+  return Array.from(q).reduce((sum, share, i) => sum + (share > 0 ? share * Math.log(share / p[i]) : 0), 0)
+}
+
+t.test('among many items with many ties as well, wherever the reference is', async (t) => {
+  const seen = { unique: 0, several: 0 }
+  const coarse = fc.constantFrom(1, 2, 4, 11).map((levels) => fc.integer({ min: 0, max: levels }))
+  const given = coarse.chain((value) =>
+    problems({ temperature: fc.constant(0), groups: [2, 4], items: [61, 120], values: [value] }),
+  )
+  const references = given.chain((problem) =>
+    fc.record({ problem: fc.constant(problem), other: shares(problem.items) }),
+  )
+  const curved = mild.filter(({ exponent }) => exponent !== 1)
+  fc.assert(
+    fc.property(references, fc.constantFrom(...curved), ({ problem, other }, { welfareFunction }) => {
+      const { policy, certificate } = optimise(problem, welfareFunction)
+      const elsewhere = optimise({ ...problem, reference: Float64Array.from(other) }, welfareFunction)
+      if (elsewhere.certificate.unique !== certificate.unique) throw new Error('unique for one reference')
+      seen[certificate.unique ? 'unique' : 'several']++
+      const apart = distance(policy, elsewhere.policy)
+      if (certificate.unique && !(apart <= 1e-6)) throw new Error(`unique, and ${apart} apart`)
+      // Of a point and its projection on a convex set, every other point of the set is this much further.
+      const further = divergenceOf(elsewhere.policy, problem.reference)
+      const least = divergenceOf(policy, problem.reference) + divergenceOf(elsewhere.policy, policy)
+      if (!(further >= least - 1e-6)) throw new Error(`${further}, and not ${least}`)
+    }),
+    { seed: 13, numRuns: 300 },
+  )
+  t.ok(seen.unique > 50 && seen.several > 50, JSON.stringify(seen))
 })
 
 t.test('which is where small temperatures lead', async () => {

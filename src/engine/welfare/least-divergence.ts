@@ -9,6 +9,8 @@ export type Nearest = { policy: Float64Array; unique: boolean }
 
 /** Items tie for the best where they are this close, in units of Σ_g λ_g·range_g. */
 const TIE = 1e-10
+/** And what they fall short by must be this much smaller than their probability. */
+const ALIKE = 1e-3
 /** A group whose part of Σ_g λ_g·range_g is below this has no weight. */
 const WEIGHTLESS = 1e-15
 /** A probability below this is what is left of zero. */
@@ -37,10 +39,17 @@ export function leastDivergence(
   const values = new Float64Array(items)
   valuesOf(problem, weights, values)
   const top = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
-  // The larger of p_i and what the item falls short by tells which of the two is zero.
+  // The larger of p_i and what the item falls short by tells which of the two is zero; where they are alike, both are.
   const face: number[] = []
-  for (let i = 0; i < items; i++) if (top - values[i] <= scale * Math.max(TIE, policy[i])) face.push(i)
+  for (let i = 0; i < items; i++) if (top - values[i] <= scale * Math.max(TIE, ALIKE * policy[i])) face.push(i)
   const share = normalised(Float64Array.from(face, (i) => policy[i]))
+  const prior = normalised(Float64Array.from(face, (i) => reference[i]))
+  // Rows are compared where either has items: some that tie for the best may have no share yet.
+  const weighting = share.map((p, k) => (p + prior[k]) / 2)
+  const centred = (row: Float64Array) => {
+    const mean = meanOf(row, share)
+    return row.map((value) => value - mean)
+  }
 
   const held: Float64Array[] = []
   const free: { row: Float64Array; room: number }[] = []
@@ -52,15 +61,15 @@ export function leastDivergence(
       free.push({ row, room: Math.max(0, meanOf(row, share) - floor) })
     }
   }
-  const basis = orthonormal(held, share)
+  const basis = orthonormal(held, weighting)
   const bounds: Float64Array[] = []
   for (const { row, room } of free) {
-    const rest = without(row, basis, share)
-    const length = lengthOf(rest, share)
-    if (length > DEPENDENT * lengthOf(row, share)) bounds.push(rest.map((value) => (value + room) / length))
+    const rest = without(row, basis, weighting)
+    const length = lengthOf(rest, weighting)
+    if (length > DEPENDENT * lengthOf(row, weighting))
+      bounds.push(centred(rest).map((value) => (value + room) / length))
   }
-  const prior = normalised(Float64Array.from(face, (i) => reference[i]))
-  const found = entropyProjection([...basis.slice(1), ...bounds], basis.length - 1, prior)
+  const found = entropyProjection([...basis.slice(1).map(centred), ...bounds], basis.length - 1, prior)
 
   const used = Array.from(found.keys()).filter((k) => found[k] > NOTHING)
   const support = normalised(Float64Array.from(used, (k) => found[k]))

@@ -12,7 +12,7 @@ const ROUNDS = 100
 /** Items that are added in a round, per group. */
 const ADDED = 2
 /** An error on all items at which the few have been enough. */
-const ENOUGH = 1e-12
+const ENOUGH = 1e-15
 
 /** Whether an optimum at temperature 0 is better sought among a few of the items. */
 export function hasManyItems({ groups, items, temperature }: WelfareProblem): boolean {
