@@ -63,6 +63,16 @@ t.test('differences below what fitted rewards can tell do not dominate', async (
     ]),
   )
   t.same(front, [0, 1, 2])
+  const telling = problemOf([
+    [1, 1 + 1e-8, 0],
+    [1, 1, 2],
+  ])
+  t.same(dominance(telling).front, [1, 2])
+  const worseByMore = problemOf([
+    [1, 1 + 1e-3, 0],
+    [1, 1 - 1e-8, 2],
+  ])
+  t.same(dominance(worseByMore).front, [0, 1, 2])
 })
 
 /** How much more than an item a lottery can give all groups together with no group losing; utilities have size 1. */
@@ -231,6 +241,8 @@ t.test('for three groups sampled shares are the areas of the cells within their 
       let total = 0
       for (const { item, share, shareError } of found ?? []) {
         total += share
+        const expected = Math.sqrt((share * (1 - share)) / 20_000)
+        if (!(Math.abs(shareError - expected) <= 1e-15)) throw new Error(`error ${shareError}`)
         const area = areaOf(points, item)
         const error = Math.max(shareError, Math.sqrt(area / 20_000), 1 / 20_000)
         if (!(Math.abs(share - area) <= 5 * error)) throw new Error(`${share} ± ${shareError}, not ${area}`)

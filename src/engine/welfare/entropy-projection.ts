@@ -65,6 +65,14 @@ export function entropyProjection(rows: Float64Array[], equal: number, prior: Fl
 
   /** Multipliers moved along a step until the log-partition falls; null if it does not. */
   function lineSearch(active: number[], step: Float64Array, partition: number) {
+    const moved = (length: number) => {
+      const tried = multipliers.slice()
+      active.forEach((a, r) => {
+        tried[a] += length * step[r]
+        if (a >= equal) tried[a] = Math.max(0, tried[a])
+      })
+      return tried
+    }
     // The step that the log-partition's self-concordance allows (as in the Bradley–Terry fit); multipliers that are
     // stopped at 0 may bend the way.
     let longest = 0
@@ -75,14 +83,20 @@ export function entropyProjection(rows: Float64Array[], equal: number, prior: Fl
     }
     let length = longest > 1 ? Math.log1p(longest) / longest : 1
     for (let halving = 0; halving < 10; halving++, length /= 2) {
-      const tried = multipliers.slice()
+      let tried = moved(length)
       let slope = 0
-      active.forEach((a, r) => {
-        const moved = multipliers[a] + length * step[r]
-        tried[a] = a < equal ? moved : Math.max(0, moved)
-        slope += means[a] * (tried[a] - multipliers[a])
-      })
-      if (partitionAt(tried) <= partition + 1e-4 * slope + 1e-15) return tried
+      for (const a of active) slope += means[a] * (tried[a] - multipliers[a])
+      let reached = partitionAt(tried)
+      if (!(reached <= partition + 1e-4 * slope + 1e-15)) continue
+      // That is little where probabilities go to zero: it may well fall for longer.
+      for (let doubling = 0; doubling < 10 && length < 1; doubling++, length *= 2) {
+        const further = moved(2 * length)
+        const lower = partitionAt(further)
+        if (!(lower < reached)) break
+        tried = further
+        reached = lower
+      }
+      return tried
     }
     return null
   }

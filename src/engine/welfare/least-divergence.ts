@@ -1,16 +1,18 @@
-import type { Certified } from './certificate.ts'
+import { type Certified, certify, errorOf } from './certificate.ts'
 import { entropyProjection } from './entropy-projection.ts'
 import { DEPENDENT, lengthOf, meanOf, orthonormal, without } from './orthonormal.ts'
 import type { WelfareFunction, WelfareProblem } from './problem.ts'
 import { rangesOf, valuesOf } from './table.ts'
 
-/** The optimal policy nearest to the reference, and whether it is the only optimal one. */
-export type Nearest = { policy: Float64Array; unique: boolean }
+/** The optimal policy nearest to the reference with its certificate, and whether it is the only optimal one. */
+export type Nearest = { certified: Certified; unique: boolean }
 
+/** It may be so much further from the optimum than the policy that was found. */
+const PRICE = 1e-9
 /** Items tie for the best where they are this close, in units of Σ_g λ_g·range_g. */
 const TIE = 1e-10
-/** And what they fall short by must be this much smaller than their probability. */
-const ALIKE = 1e-3
+/** And what they fall short by is smaller than this much of their probability, or where that leads nowhere, than all. */
+const ALIKE = [1e-3, 1]
 /** A group whose part of Σ_g λ_g·range_g is below this has no weight. */
 const WEIGHTLESS = 1e-15
 /** A probability below this is what is left of zero. */
@@ -25,13 +27,31 @@ const HAIR = 1e-14
  * Every optimal policy holds only items of the supporting face, where v_i = Σ_g λ_g u_gi is largest, and gives every group
  * of positive weight the same utility. A group without weight only needs enough to stay without.
  *
- * @param optimum from the end of a central path, so that p_i·(max v − v_i) is alike for all items
+ * @param optimum from the end of a central path, so that p_i·(max v − v_i) is alike for all items; returned itself where
+ * rounding hides which items tie
  */
 export function leastDivergence(
   problem: WelfareProblem,
   welfareFunction: WelfareFunction,
   optimum: Certified,
 ): Nearest {
+  let unique = false
+  for (const alike of ALIKE) {
+    const nearest = nearestAmong(problem, welfareFunction, optimum, alike)
+    const certified = certify(problem, welfareFunction, nearest.policy, optimum.weights)
+    unique = nearest.unique
+    if (errorOf(certified) <= Math.max(PRICE, errorOf(optimum))) return { certified, unique }
+  }
+  return { certified: optimum, unique }
+}
+
+/** The same among the policies that hold only items that tie for the best, as far as can be told. */
+function nearestAmong(
+  problem: WelfareProblem,
+  welfareFunction: WelfareFunction,
+  optimum: Certified,
+  alike: number,
+): { policy: Float64Array; unique: boolean } {
   const { groups, items, utilities: u, population, reference } = problem
   const { weights, welfare, policy } = optimum
   const ranges = rangesOf(problem)
@@ -41,7 +61,8 @@ export function leastDivergence(
   const top = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
   // The larger of p_i and what the item falls short by tells which of the two is zero; where they are alike, both are.
   const face: number[] = []
-  for (let i = 0; i < items; i++) if (top - values[i] <= scale * Math.max(TIE, ALIKE * policy[i])) face.push(i)
+  for (let i = 0; i < items; i++)
+    if (top - values[i] <= scale * Math.max(TIE, alike * policy[i])) face.push(i)
   const share = normalised(Float64Array.from(face, (i) => policy[i]))
   const prior = normalised(Float64Array.from(face, (i) => reference[i]))
   // Rows are compared where either has items: some that tie for the best may have no share yet.

@@ -9,8 +9,6 @@ import { hasManyItems, searchAmongFew } from './working-set.ts'
 
 /** A certificate above this is no answer. */
 const ERROR_LIMIT = 1e-8
-/** A policy of least divergence may be so much further from the optimum than the one that was found. */
-const PRICE = 1e-9
 /** Items whose aggregated reward is within this of the best, in units of its range, tie for it. */
 const TIE = 1e-10
 
@@ -26,16 +24,17 @@ const TIE = 1e-10
 export function optimise(problem: WelfareProblem, welfareFunction: WelfareFunction): Optimum {
   if (welfareFunction.link === null) return closedForm(problem, welfareFunction)
   const few = hasManyItems(problem) ? searchAmongFew(problem, welfareFunction, welfareFunction.link) : null
-  const found = few ?? searchAmongAll(problem, welfareFunction, welfareFunction.link)
+  const found =
+    few !== null && errorOf(few.certified) <= ERROR_LIMIT
+      ? few
+      : searchAmongAll(problem, welfareFunction, welfareFunction.link)
   if (found === null || !(errorOf(found.certified) <= ERROR_LIMIT))
     throw notConverged(found?.certified ?? null)
   const { certified, iterations, tied } = found
   if (problem.temperature > 0) return toOptimum(certified, { iterations, unique: true, supportOnly: !tied })
 
-  const { policy, unique } = leastDivergence(problem, welfareFunction, certified)
-  const nearest = certify(problem, welfareFunction, policy, certified.weights)
-  const best = errorOf(nearest) <= Math.max(PRICE, errorOf(certified)) ? nearest : certified
-  return toOptimum(best, { iterations, unique, supportOnly: true })
+  const nearest = leastDivergence(problem, welfareFunction, certified)
+  return toOptimum(nearest.certified, { iterations, unique: nearest.unique, supportOnly: true })
 }
 
 function toOptimum(

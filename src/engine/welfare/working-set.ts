@@ -1,4 +1,5 @@
-import { certify, errorOf } from './certificate.ts'
+import { Problem } from '../problem.ts'
+import { certify } from './certificate.ts'
 import { NoGains } from './gains.ts'
 import type { WelfareFunction, WelfareProblem } from './problem.ts'
 import { type Found, searchAmongAll } from './search.ts'
@@ -11,8 +12,6 @@ const WORTHWHILE = 12
 const ROUNDS = 100
 /** Items that are added in a round, per group. */
 const ADDED = 2
-/** An error on all items at which the few have been enough. */
-const ENOUGH = 1e-15
 
 /** Whether an optimum at temperature 0 is better sought among a few of the items. */
 export function hasManyItems({ groups, items, temperature }: WelfareProblem): boolean {
@@ -23,9 +22,9 @@ export function hasManyItems({ groups, items, temperature }: WelfareProblem): bo
  * Finds an optimum at temperature 0 among a few of many items (column generation: Dantzig & Wolfe, Oper. Res. 8, 1960):
  * an optimal policy needs at most one item more than there are groups. Starts from the items that are best for single
  * groups, for their mean and for the worst off; solves for them; adds those whose aggregated reward at the weights found
- * is above all of theirs; and so on until there are none, which is the optimum of all.
+ * is above all of theirs; and so on until there are none: then the duality gap of the few is that of all.
  *
- * @returns the optimum with its certificate on all items, or null where the rounds come to no end
+ * @returns the optimum with its certificate on all items, or null where the few lead nowhere
  * @throws NoGains with a proof that holds for all items
  */
 export function searchAmongFew(
@@ -41,25 +40,24 @@ export function searchAmongFew(
     const few = Int32Array.from(chosen).sort()
     const part = searchPart(restrictedTo(problem, few), welfareFunction, linkOf)
     if (part === null) return null
+    iterations += part.found?.iterations ?? 0
     valuesOf(problem, part.weights, values)
-    if (part.found !== null) {
-      iterations += part.found.iterations
-      const policy = new Float64Array(items)
-      few.forEach((item, k) => {
-        policy[item] = part.found.certified.policy[k]
-      })
-      const certified = certify(problem, welfareFunction, policy, part.weights)
-      if (errorOf(certified) <= Math.max(ENOUGH, errorOf(part.found.certified)))
-        return { ...part.found, certified, iterations }
-    }
     if (addBest(chosen, values, ADDED * groups)) continue
     if (part.found === null) throw part.refusal
-    return null
+    const policy = new Float64Array(items)
+    few.forEach((item, k) => {
+      policy[item] = part.found.certified.policy[k]
+    })
+    return {
+      ...part.found,
+      certified: certify(problem, welfareFunction, policy, part.weights),
+      iterations,
+    }
   }
   return null
 }
 
-/** The optimum of the few, or the proof that it gives no gains to all; with the weights of either. */
+/** The optimum of the few, or the proof that they give no gains to all, with the weights of either; or null. */
 function searchPart(
   part: WelfareProblem,
   welfareFunction: WelfareFunction,
@@ -69,8 +67,10 @@ function searchPart(
     const found = searchAmongAll(part, welfareFunction, linkOf)
     return found === null ? null : { found, weights: found.certified.weights, refusal: null }
   } catch (refusal) {
-    if (!(refusal instanceof NoGains)) throw refusal
-    return { found: null, weights: refusal.weights, refusal }
+    if (refusal instanceof NoGains) return { found: null, weights: refusal.weights, refusal }
+    // What is beyond double precision for the few may not be so for all.
+    if (refusal instanceof Problem) return null
+    throw refusal
   }
 }
 
