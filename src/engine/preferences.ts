@@ -1,8 +1,16 @@
 import type { AggregateRequest } from '../../schemas/aggregate.ts'
+import { countDifferences } from './comparisons/differences.ts'
 import { closedIds, type Ids, idFault, openIds } from './comparisons/ids.ts'
+import {
+  type Judgements,
+  judgementsOf,
+  placeRows,
+  type SquaredWeights,
+  squaredWeights,
+} from './comparisons/judgements.ts'
 import { countPairs, type PairCounts } from './comparisons/pairs.ts'
-import { readComparisons } from './comparisons/read.ts'
-import { invalidRequest, pointer, type RequestError } from './problem.ts'
+import { type Comparisons, type Features, featuresFault, readComparisons } from './comparisons/read.ts'
+import { invalidRequest, MAX_ERRORS, pointer, type RequestError } from './problem.ts'
 import { readRewards } from './rewards/given.ts'
 
 /** What a request says of who prefers what, with ids turned into integers. */
@@ -11,10 +19,26 @@ export type Preferences = {
   groups: readonly string[]
   /** Ids of the items, n of them: in the order declared, else sorted. */
   items: readonly string[]
+  /** Features of the items: n × width, row-major; null where they have none. */
+  features: Features | null
+  /** Ids of the annotators, sorted; empty where the model does not ask for them. */
+  annotators: readonly string[]
   /** Population weights; length G, sum 1. */
   population: Float64Array
-  /** Pair counts of each group, or rewards fitted elsewhere: G × n, row-major. */
-  source: { kind: 'comparisons'; counts: PairCounts[] } | { kind: 'rewards'; rewards: Float64Array }
+  /** What each group compared, or rewards fitted elsewhere: G × n, row-major. */
+  source: { kind: 'comparisons'; groups: GroupData[] } | { kind: 'rewards'; rewards: Float64Array }
+}
+
+/** What one group said, reduced to what its fit needs. */
+export type GroupData = {
+  counts: PairCounts
+  /** Whether the counts are of items of the request; otherwise of feature differences that rows brought along. */
+  named: boolean
+  /** Features of what the counts compare: m × width, stored by feature; null where every item has a reward of its own. */
+  features: Features | null
+  /** By annotator, and by single comparison: only where the model asks for them. */
+  judgements: Judgements | null
+  squares: SquaredWeights | null
 }
 
 /** The members of a request that {@link readPreferences} reads. */
@@ -22,6 +46,9 @@ export type PreferenceMembers = Pick<AggregateRequest, 'groups' | 'items'> & {
   comparisons?: unknown
   rewards?: unknown
 }
+
+/** What a model wants to know of comparisons beyond pair counts. */
+export type Needs = { positions: boolean; judgements: boolean; squares: boolean }
 
 /** Utilities and rewards are G × n tables, several of them, and all are returned by name. */
 const TABLE_LIMIT = 2_000_000
@@ -31,7 +58,7 @@ const TABLE_LIMIT = 2_000_000
  *
  * @throws Problem `invalid-request` that points at whatever is wrong
  */
-export function readPreferences(request: PreferenceMembers): Preferences {
+export function readPreferences(request: PreferenceMembers, needs: Needs): Preferences {
   const sources = (['comparisons', 'rewards'] as const).filter((member) => request[member] !== undefined)
   if (sources.length === 0) {
     throw invalidRequest([
@@ -45,22 +72,100 @@ export function readPreferences(request: PreferenceMembers): Preferences {
   }
   const groups = declared(request.groups, 'groups')
   const items = declared(request.items, 'items')
+  const features = featuresOf(request)
+  const annotators = openIds()
 
-  const source =
-    sources[0] === 'comparisons'
-      ? { kind: 'comparisons' as const, rows: readComparisons(request.comparisons, groups, items) }
-      : { kind: 'rewards' as const, rewards: readRewards(request.rewards, groups, items) }
-  const size = groups.names.length * items.names.length
-  if (size > TABLE_LIMIT) {
-    const detail = `has ${groups.names.length} groups × ${items.names.length} items; at most ${TABLE_LIMIT} such entries are supported`
-    throw invalidRequest([{ pointer: `/${sources[0]}`, detail }])
+  if (sources[0] === 'rewards') {
+    const rewards = readRewards(request.rewards, groups, items)
+    requireRoom(groups, items, 'rewards')
+    return {
+      groups: groups.names,
+      items: items.names,
+      features,
+      annotators: [],
+      population: populationOf(request, groups),
+      source: { kind: 'rewards', rewards },
+    }
   }
-  const common = { groups: groups.names, items: items.names, population: populationOf(request, groups) }
-  if (source.kind === 'rewards') return { ...common, source }
+  const comparisons = readComparisons(request.comparisons, groups, items, {
+    positions: needs.positions,
+    annotators: needs.judgements ? annotators : null,
+    annotatorRequired: needs.judgements,
+    groupsDiscovered: false,
+  })
+  requireRoom(groups, items, 'comparisons')
+  const data = groupData(comparisons, groups.names.length, items.names.length, features, needs)
+  requireComparisons(groups, data)
+  return {
+    groups: groups.names,
+    items: items.names,
+    features,
+    annotators: annotators.names,
+    population: populationOf(request, groups),
+    source: { kind: 'comparisons', groups: data },
+  }
+}
 
-  const counts = countPairs(source.rows, groups.names.length, items.names.length)
-  const empty = counts.flatMap((group, g) =>
-    group.comparisons > 0
+function groupData(
+  comparisons: Comparisons,
+  groups: number,
+  items: number,
+  features: Features | null,
+  needs: Needs,
+): GroupData[] {
+  const different = comparisons.differences === null ? null : countDifferences(comparisons, groups)
+  const counts = different?.groups.map((group) => group.counts) ?? countPairs(comparisons, groups, items)
+  const placement =
+    needs.judgements || needs.squares ? (different?.placement ?? placeRows(comparisons, counts)) : null
+  const judgements =
+    placement !== null && needs.judgements ? judgementsOf(comparisons, placement, groups) : null
+  const squares = placement !== null && needs.squares ? squaredWeights(comparisons, placement, counts) : null
+  return counts.map((own, g) => ({
+    counts: own,
+    named: different === null,
+    features:
+      different?.groups[g].features ?? (features === null ? null : featuresByColumn(features, own.items)),
+    judgements: judgements?.[g] ?? null,
+    squares: squares?.[g] ?? null,
+  }))
+}
+
+/** The features of some items, stored by feature. */
+function featuresByColumn({ width, values }: Features, items: Int32Array): Features {
+  const m = items.length
+  const columns = new Float64Array(m * width)
+  items.forEach((item, local) => {
+    for (let f = 0; f < width; f++) columns[f * m + local] = values[item * width + f]
+  })
+  return { width, values: columns }
+}
+
+/** The features that the request gives its items: those of all items, or of none. */
+function featuresOf({ items }: PreferenceMembers): Features | null {
+  const first = items?.find(({ features }) => features !== undefined)
+  if (items === undefined || first?.features === undefined) return null
+  const width = first.features.length
+  const values = new Float64Array(items.length * width)
+  const errors: RequestError[] = []
+  items.forEach(({ features }, k) => {
+    const fault = featuresFault(features, width)
+    if (fault !== null) errors.push({ pointer: pointer('items', k, 'features'), detail: fault })
+    else values.set(features as number[], k * width)
+  })
+  if (errors.length > 0) throw invalidRequest(errors.slice(0, MAX_ERRORS))
+  return { width, values }
+}
+
+function requireRoom(groups: Ids, items: Ids, member: string): void {
+  const size = groups.names.length * items.names.length
+  if (size <= TABLE_LIMIT) return
+  const detail = `has ${groups.names.length} groups × ${items.names.length} items; at most ${TABLE_LIMIT} such entries are supported`
+  throw invalidRequest([{ pointer: pointer(member), detail }])
+}
+
+function requireComparisons(groups: Ids, data: readonly GroupData[]): void {
+  const empty = data.flatMap(({ counts }, g) =>
+    counts.comparisons > 0
       ? []
       : [
           {
@@ -70,7 +175,6 @@ export function readPreferences(request: PreferenceMembers): Preferences {
         ],
   )
   if (empty.length > 0) throw invalidRequest(empty)
-  return { ...common, source: { kind: 'comparisons', counts } }
 }
 
 /** The ids that a request declares, as a closed set, or an open set where it declares none. */

@@ -1,13 +1,46 @@
 import type { AggregateRequest, Settings } from '../../schemas/aggregate.ts'
 import type { Model, ModelSettings } from '../../schemas/model.ts'
 import { keyedById } from './comparisons/ids.ts'
-import type { Preferences } from './preferences.ts'
+import type { Needs, Preferences } from './preferences.ts'
 import { invalidRequest, pointer, type RequestError } from './problem.ts'
+import type { Model as EngineModel } from './rewards/rewards.ts'
 import type { Anchor } from './utilities/utilities.ts'
 
 /** The model with every default filled in. */
 export function modelSettings(model: Model | undefined): ModelSettings {
-  return { prior: { kind: 'none' }, ties: 'half-win', standardErrors: 'fisher', ...model }
+  const settings: ModelSettings = {
+    prior: { kind: 'none' },
+    ties: 'half-win',
+    positionEffect: false,
+    standardErrors: 'fisher',
+    ...model,
+  }
+  if (settings.prior.kind === 'pooled' && settings.standardErrors !== 'fisher') {
+    const detail =
+      'must be fisher with a pooled prior: what is returned is a posterior, which has no sandwich. Use another prior for one'
+    throw invalidRequest([{ pointer: '/model/standardErrors', detail }])
+  }
+  return settings
+}
+
+/** What a model needs of comparisons besides pair counts. */
+export function needsOf({ positionEffect, standardErrors }: ModelSettings): Needs {
+  return {
+    positions: positionEffect,
+    judgements: standardErrors === 'clustered',
+    squares: standardErrors === 'sandwich',
+  }
+}
+
+/** The model as the engine takes it. */
+export function engineModel({ prior, ...rest }: ModelSettings): EngineModel {
+  return {
+    ...rest,
+    prior:
+      prior.kind === 'pooled'
+        ? { kind: 'pooled', standardDeviation: prior.standardDeviation ?? null }
+        : prior,
+  }
 }
 
 /** The choices of a request, checked against its preferences and with every default filled in. */

@@ -3,7 +3,10 @@ import { openIds } from '../../src/engine/comparisons/ids.ts'
 import { countPairs, type PairCounts } from '../../src/engine/comparisons/pairs.ts'
 import { readComparisons } from '../../src/engine/comparisons/read.ts'
 import { seededRandom } from '../../src/engine/numeric/random.ts'
-import type { Prior } from '../../src/engine/rewards/likelihood.ts'
+import type { Prior as AnyPrior } from '../../src/engine/rewards/model.ts'
+
+/** The priors that stand for themselves, a group at a time. */
+export type Prior = Exclude<AnyPrior, { kind: 'firth' | 'pooled' }>
 
 /** A comparison of one group as the tests write it. */
 export type Row = {

@@ -4,6 +4,8 @@ import type { PairCounts } from './pairs.ts'
 export type Connectivity = {
   /** Strongly connected components of the win graph, ordered by their first item. */
   components: Int32Array[]
+  /** How many pieces are left when it does not matter who won: 1 where every item can be compared with every other. */
+  pieces: number
   /** Items that nobody ever beat or tied. */
   undefeated: Int32Array
   /** Items that never beat or tied anybody. */
@@ -30,10 +32,32 @@ export function connectivity(counts: PairCounts): Connectivity {
   }
   const all = Array.from({ length: m }, (_, v) => v)
   return {
+    pieces: piecesOf(counts),
     components: [...members.values()].map((list) => Int32Array.from(list)),
     undefeated: Int32Array.from(all.filter((v) => defeats[v] === 0)),
     winless: Int32Array.from(all.filter((v) => offsets[v + 1] === offsets[v])),
   }
+}
+
+/** Connected components of the graph of who was compared with whom, by union and find. */
+function piecesOf({ items, i, j }: PairCounts): number {
+  const parent = Int32Array.from(items, (_, v) => v)
+  const root = (v: number): number => {
+    while (parent[v] !== v) {
+      parent[v] = parent[parent[v]]
+      v = parent[v]
+    }
+    return v
+  }
+  let pieces = items.length
+  for (let k = 0; k < i.length; k++) {
+    const a = root(i[k])
+    const b = root(j[k])
+    if (a === b) continue
+    parent[Math.max(a, b)] = Math.min(a, b)
+    pieces--
+  }
+  return pieces
 }
 
 /** The win graph as adjacency lists: the items that v beat or tied are targets[offsets[v] … offsets[v + 1]]. */

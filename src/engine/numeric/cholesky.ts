@@ -31,6 +31,11 @@ export function choleskySolve(r: Float64Array, n: number, x: Float64Array, strid
     const row = i * stride
     x[i] = (x[i] - dotRows(r, row, x, 0, i)) / r[row + i]
   }
+  choleskyBackSubstitute(r, n, x, stride)
+}
+
+/** Solves Rᵀ·x = b in place; with b ~ N(0, I) the solution has the covariance (R·Rᵀ)⁻¹. */
+export function choleskyBackSubstitute(r: Float64Array, n: number, x: Float64Array, stride = n): void {
   for (let i = n - 1; i >= 0; i--) {
     const row = i * stride
     const xi = x[i] / r[row + i]
@@ -77,4 +82,31 @@ function dotRows(a: Float64Array, atA: number, b: Float64Array, atB: number, len
   }
   for (; k < length; k++) s0 += a[atA + k] * b[atB + k]
   return s0 + s1 + (s2 + s3)
+}
+
+/**
+ * (R·Rᵀ)⁻¹, whole: the inverse of R row by row, then R⁻ᵀ·R⁻¹; about n³/2 multiplications.
+ *
+ * @param r the factor that {@link choleskyFactor} left, n × n row-major
+ * @returns n × n, row-major, symmetric
+ */
+export function choleskyInverse(r: Float64Array, n: number): Float64Array {
+  // Column i of R⁻¹ is stored as row i, so that both passes run along rows.
+  const columns = new Float64Array(n * n)
+  for (let i = 0; i < n; i++) {
+    const row = i * n
+    columns[row + i] = 1 / r[row + i]
+    for (let k = i + 1; k < n; k++) {
+      columns[row + k] = -dotRows(r, k * n + i, columns, row + i, k - i) / r[k * n + k]
+    }
+  }
+  const inverse = new Float64Array(n * n)
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k <= i; k++) {
+      const value = dotRows(columns, i * n + i, columns, k * n + i, n - i)
+      inverse[i * n + k] = value
+      inverse[k * n + i] = value
+    }
+  }
+  return inverse
 }

@@ -1,0 +1,69 @@
+import type { Judgements, SquaredWeights } from '../comparisons/judgements.ts'
+import { gatherScores, type Scores } from './likelihood.ts'
+import { binaryTerms, davidsonTerms, newTerms } from './outcome.ts'
+import { addFactor, type PairLikelihood } from './pair-likelihood.ts'
+
+/**
+ * The scores of single comparisons, entry by entry: the second moments of ω(s − E s, t − E t) in (d, η), summed over the
+ * comparisons of the entry. The middle of the sandwich that holds also where the model is not true, and the one that
+ * half-win ties need.
+ *
+ * @param at ψ in rewards and extras
+ */
+export function comparisonScores(pairs: PairLikelihood, squares: SquaredWeights, at: Float64Array): Scores {
+  const { counts, model, rewards: m, size } = pairs
+  const davidson = model.ties === 'davidson'
+  const eta = davidson ? size - 1 : -1
+  const gather = gatherScores((davidson ? 2 : 1) * counts.i.length, (davidson ? 5 : 3) * counts.i.length)
+  const terms = newTerms()
+  for (let k = 0; k < counts.i.length; k++) {
+    const d = pairs.difference(at, k)
+    // One comparison that came out as expected of none has the terms −E s and −E t.
+    let side: number
+    let tie = 0
+    if (davidson) {
+      davidsonTerms(d, at[eta], 0.5, 0.5, 0, terms)
+      side = -terms.pull
+      tie = -terms.tiePull
+    } else {
+      binaryTerms(d, 0.5, 0.5, terms)
+      side = -terms.pull
+    }
+    const all = squares.all[k]
+    const dd = squares.sideSquared[k] - 2 * side * squares.side[k] + side * side * all
+    const dt = side * tie * all - tie * squares.side[k] - side * squares.tie[k]
+    const tt = squares.tie[k] * (1 - 2 * tie) + tie * tie * all
+    addFactor(gather, counts, k, model.positionEffect ? m : -1, eta, dd, dt, tt)
+  }
+  return gather.scores()
+}
+
+/** The score of each annotator: the sum over all that the annotator judged, so that its judgements may hang together. */
+export function annotatorScores(pairs: PairLikelihood, judgements: Judgements, at: Float64Array): Scores {
+  const { counts, model, rewards: m, size } = pairs
+  const { i, j, first } = counts
+  const davidson = model.ties === 'davidson'
+  const eta = size - 1
+  const { offsets, entry, wins, losses, ties } = judgements
+  const annotators = judgements.annotators.length
+  const gather = gatherScores(annotators, 2 * entry.length + 2 * annotators)
+  const terms = newTerms()
+  const sums = new Map<number, number>()
+  const add = (at: number, value: number) => sums.set(at, (sums.get(at) ?? 0) + value)
+  for (let a = 0; a < annotators; a++) {
+    sums.clear()
+    for (let b = offsets[a]; b < offsets[a + 1]; b++) {
+      const k = entry[b]
+      const d = pairs.difference(at, k)
+      if (davidson) davidsonTerms(d, at[eta], wins[b], losses[b], ties[b], terms)
+      else binaryTerms(d, wins[b] + ties[b] / 2, losses[b] + ties[b] / 2, terms)
+      add(i[k], terms.pull)
+      add(j[k], -terms.pull)
+      if (model.positionEffect && first !== null && first[k] !== 0) add(m, first[k] * terms.pull)
+      if (davidson) add(eta, terms.tiePull)
+    }
+    for (const [index, value] of sums) gather.entry(index, value)
+    gather.close()
+  }
+  return gather.scores()
+}
