@@ -56,10 +56,15 @@ export const Pooling = named(
       standardDeviation: Type.Number({
         description: 'τ: how far groups differ from the population, given or estimated.',
       }),
+      populationDeviation: Type.Unsafe<number | null>({
+        type: ['number', 'null'],
+        description:
+          "How far the population's rewards are from 0, given or estimated; null where nothing was assumed of them.",
+      }),
       logMarginal: Type.Unsafe<number | null>({
         type: ['number', 'null'],
         description:
-          'The marginal log-likelihood at an estimated τ, up to a constant; null where τ was given.',
+          'The marginal log-likelihood at what was estimated, up to a constant; null where all was given.',
       }),
       shrinkage: Type.Number({
         description:

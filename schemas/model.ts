@@ -60,6 +60,15 @@ const PooledPrior = named(
             'is estimated (marginal likelihood, in the approximation of Laplace).',
         }),
       ),
+      populationDeviation: Type.Optional(
+        Type.Number({
+          minimum: 1e-6,
+          maximum: 1e6,
+          description:
+            'How far the rewards of the population are from 0, in logits. Left out, nothing is assumed of them where all ' +
+            'comparisons together have a finite estimate; otherwise it is estimated too.',
+        }),
+      ),
     },
     {
       ...closed,

@@ -83,6 +83,7 @@ function describe(
       : {
           pooling: {
             standardDeviation: pooled.standardDeviation,
+            populationDeviation: pooled.populationDeviation,
             logMarginal: pooled.logMarginal,
             shrinkage: pooled.shrinkage,
           },

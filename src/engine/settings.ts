@@ -38,7 +38,11 @@ export function engineModel({ prior, ...rest }: ModelSettings): EngineModel {
     ...rest,
     prior:
       prior.kind === 'pooled'
-        ? { kind: 'pooled', standardDeviation: prior.standardDeviation ?? null }
+        ? {
+            kind: 'pooled',
+            standardDeviation: prior.standardDeviation ?? null,
+            populationDeviation: prior.populationDeviation ?? null,
+          }
         : prior,
   }
 }

@@ -7,8 +7,12 @@ export type Prior =
   | { kind: 'pseudo-item'; strength: number }
   /** Jeffreys' prior, √det of the Fisher information: the bias reduction of Firth (Biometrika 80, 1993). */
   | { kind: 'firth' }
-  /** Each group's parameters are normal around those of the population, with standard deviation τ; null: estimated. */
-  | { kind: 'pooled'; standardDeviation: number | null }
+  /**
+   * Each group's parameters are normal around the population's, with standard deviation τ (null: estimated), and the
+   * population's rewards around 0 with σ. Where σ is not given their prior is flat if all comparisons together have a
+   * finite estimate, and otherwise σ is estimated.
+   */
+  | { kind: 'pooled'; standardDeviation: number | null; populationDeviation: number | null }
 
 /** How the outcome of a comparison depends on the rewards of its two items. */
 export type OutcomeModel = {

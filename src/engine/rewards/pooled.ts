@@ -4,6 +4,7 @@ import {
   choleskyInverse,
   choleskySolve,
 } from '../numeric/cholesky.ts'
+import { peakOf } from '../numeric/peak.ts'
 import { normal } from '../numeric/random.ts'
 import type { Covariance } from './covariance.ts'
 import type { Likelihood } from './likelihood.ts'
@@ -13,7 +14,9 @@ import { largest, TOLERANCE } from './maximise.ts'
 export type PooledFit = {
   /** τ: given, or where the marginal likelihood is largest; 0 where it has no maximum above. */
   standardDeviation: number
-  /** Whether τ was estimated, and then log p(data | τ) at it, up to a constant. */
+  /** σ of the population's rewards around 0; null where their prior is flat. */
+  populationDeviation: number | null
+  /** log p(data | τ, σ) at what was estimated, up to a constant; null where all was given. */
   logMarginal: number | null
   /** ψ_0; rewards with mean zero where ℓ is shift-invariant. */
   population: Float64Array
@@ -29,67 +32,63 @@ export type PooledFit = {
 }
 
 const MAX_STEPS = 200
-/** Where τ is looked for, in logits; below the first the groups are the same to all intents. */
+/** Where standard deviations are looked for, in logits; below the first all are the same to all intents. */
 const LEAST_DEVIATION = 1e-3
 const MOST_DEVIATION = 100
-/** Steps of the search over log τ: the golden section leaves 1e-5 of the range. */
-const SECTIONS = 32
+/** How well log τ is found: a marginal likelihood is flat at its peak, so that more digits would be of its rounding. */
+const PRECISION = 1e-4
+/** Rounds in which τ and σ are found in turn. */
+const ROUNDS = 12
+
+/** Standard deviations of the groups around the population, τ, and of the population's rewards around 0, σ; null: flat. */
+type Deviations = { tau: number; sigma: number | null }
 
 /**
- * Maximises Σ_g [ℓ_g(ψ_0 + u_g) − ‖u_g‖²/(2τ²)] over ψ_0 and all u_g.
+ * Maximises Σ_g [ℓ_g(ψ_0 + u_g) − ‖u_g‖²/(2τ²)] over ψ_0 and all u_g; with σ the population's rewards have the
+ * log-density −‖θ_0‖²/(2σ²) besides.
  *
- * With M_g = (I + τ²H_g)⁻¹ the Newton system reduces to S δ_0 = Σ_g M_g (g_g + H_g u_g), S = Σ_g H_g M_g, and
- * u_g + δ_g = M_g (δ_0 + τ²(g_g + H_g u_g)) − δ_0: written so, neither τ → 0 (one fit of all) nor τ → ∞ (a fit of each)
- * divides by anything small.
+ * With M_g = (I + τ²H_g)⁻¹ the Newton system reduces to (S + I/σ²) δ_0 = Σ_g M_g (g_g + H_g u_g) − θ_0/σ² with
+ * S = Σ_g H_g M_g, and u_g + δ_g = M_g (δ_0 + τ²(g_g + H_g u_g)) − δ_0: written so, neither τ → 0 (one fit of all) nor
+ * τ → ∞ (a fit of each) divides by anything small.
+ *
+ * Deviations that are not given maximise the marginal likelihood in Laplace's approximation, with u_g and ψ_0 integrated
+ * out: ℓ − Σ‖u‖²/(2τ²) − ‖θ_0‖²/(2σ²) − m log σ − ½ Σ log det(I + τ²H_g) − ½ log det(S + I/σ²).
  *
  * @param likelihoods ℓ_g of all groups, over the same parameters
- * @param standardDeviation τ; null to maximise the marginal likelihood in Laplace's approximation, with u_g and ψ_0
- *   (under a flat prior) integrated out: ℓ − Σ‖u‖²/(2τ²) − ½ Σ log det(I + τ²H_g) − ½ log det S
+ * @param standardDeviation τ; null to estimate it
+ * @param population σ; 'flat' for none, which asks that all data together have a finite estimate; null to estimate it
  * @returns null where ψ_0 has no finite maximum
  */
 export function fitPooled(
   likelihoods: readonly Likelihood[],
   standardDeviation: number | null,
+  population: number | 'flat' | null,
 ): PooledFit | null {
   const state = newState(likelihoods)
-  if (standardDeviation !== null) {
-    const found = maximiseAt(state, standardDeviation)
-    return found === null ? null : describe(state, found, standardDeviation, null)
+  const chosen: Deviations = {
+    tau: standardDeviation ?? 1,
+    sigma: population === 'flat' ? null : (population ?? 1),
   }
-  const marginal = (tau: number) => {
-    const found = maximiseAt(state, tau)
-    return found === null ? null : found.logMarginal
-  }
-  const none = marginal(0)
-  if (none === null) return null
-  let low = Math.log(LEAST_DEVIATION)
-  let high = Math.log(MOST_DEVIATION)
-  const golden = (Math.sqrt(5) - 1) / 2
-  let left = high - golden * (high - low)
-  let right = low + golden * (high - low)
-  let atLeft = marginal(Math.exp(left))
-  let atRight = marginal(Math.exp(right))
-  for (let section = 0; section < SECTIONS; section++) {
-    if (atLeft === null) return null
-    if (atRight === null || atLeft >= atRight) {
-      high = right
-      right = left
-      atRight = atLeft
-      left = high - golden * (high - low)
-      atLeft = marginal(Math.exp(left))
-    } else {
-      low = left
-      left = right
-      atLeft = atRight
-      right = low + golden * (high - low)
-      atRight = marginal(Math.exp(right))
+  const marginal = (at: Deviations) => maximiseAt(state, at, false)?.logMarginal ?? Number.NEGATIVE_INFINITY
+  const free = (['tau', 'sigma'] as const).filter((of) =>
+    of === 'tau' ? standardDeviation === null : population === null,
+  )
+  for (let round = 0; round < ROUNDS && free.length > 0; round++) {
+    const before = { ...chosen }
+    for (const of of free) {
+      // After the first round the peak is not far from where it was.
+      const centre = Math.log(chosen[of] as number)
+      const low = round === 0 ? Math.log(LEAST_DEVIATION) : Math.max(Math.log(LEAST_DEVIATION), centre - 1)
+      const high = round === 0 ? Math.log(MOST_DEVIATION) : Math.min(Math.log(MOST_DEVIATION), centre + 1)
+      const log = peakOf((x) => marginal({ ...chosen, [of]: Math.exp(x) }), low, high, PRECISION)
+      chosen[of] = Math.exp(log)
     }
+    const moved = free.map((of) => Math.abs(Math.log((chosen[of] as number) / (before[of] as number))))
+    if (free.length === 1 || Math.max(...moved) < 10 * PRECISION) break
   }
-  const tau = Math.exp((low + high) / 2)
-  const best = marginal(tau)
-  const chosen = best === null || none >= best ? 0 : tau
-  const found = maximiseAt(state, chosen)
-  return found === null ? null : describe(state, found, chosen, found.logMarginal)
+  if (standardDeviation === null && marginal({ ...chosen, tau: 0 }) >= marginal(chosen)) chosen.tau = 0
+  const found = maximiseAt(state, chosen, true)
+  return found === null ? null : describe(state, found, chosen, free.length > 0)
 }
 
 /** The iterate, kept between one τ and the next, and room for the matrices; p parameters, G groups. */
@@ -104,6 +103,8 @@ type State = {
   factors: Float64Array[]
   /** H_g M_g summed over groups, then its factor with the last reward grounded where ℓ is shift-invariant. */
   schur: Float64Array
+  /** Newton steps taken so far, at all deviations. */
+  steps: number
   totals: Float64Array
 }
 
@@ -122,16 +123,20 @@ function newState(likelihoods: readonly Likelihood[]): State {
     curvatures: likelihoods.map(square),
     factors: likelihoods.map(square),
     schur: square(),
+    steps: 0,
     totals,
   }
 }
 
-function maximiseAt(state: State, tau: number): Found | null {
+/** @param polished whether to go on, once converged, to the last digit */
+function maximiseAt(state: State, deviations: Deviations, polished: boolean): Found | null {
+  const { tau } = deviations
   const { likelihoods, p, population, offsets } = state
+  const { rewards: m } = likelihoods[0]
   if (tau === 0) for (const offset of offsets) offset.fill(0)
   let best: { population: Float64Array; offsets: Float64Array[]; found: Found } | null = null
   for (let iterations = 0; iterations <= MAX_STEPS; iterations++) {
-    const step = newtonStep(state, tau)
+    const step = newtonStep(state, deviations)
     if (step === null) break
     const { toPopulation, toOffsets, gradientNorm, logMarginal } = step
     const errorEstimate = Math.max(largest(toPopulation), ...toOffsets.map(largest))
@@ -142,9 +147,11 @@ function maximiseAt(state: State, tau: number): Found | null {
       best = {
         population: population.slice(),
         offsets: offsets.map((offset) => offset.slice()),
-        found: { gradientNorm, errorEstimate, iterations, logMarginal },
+        found: { gradientNorm, errorEstimate, iterations: ++state.steps, logMarginal },
       }
+      if (!polished) break
     }
+    state.steps++
     // Where a step is long it is halved until the log-posterior no longer falls.
     let length = 1
     const reach = Math.max(
@@ -157,7 +164,8 @@ function maximiseAt(state: State, tau: number): Found | null {
         likelihoods,
         population.map((value, a) => value + by * toPopulation[a]),
         offsets.map((offset, g) => offset.map((u, a) => u + by * toOffsets[g][a])),
-        tau,
+        m,
+        deviations,
       )
     if (reach > 1.5) {
       const before = moved(0)
@@ -174,7 +182,7 @@ function maximiseAt(state: State, tau: number): Found | null {
     offset.set((best as NonNullable<typeof best>).offsets[g])
   })
   // Leaves all matrices, and with them the covariances, at the maximum.
-  newtonStep(state, tau)
+  newtonStep(state, deviations)
   return best.found
 }
 
@@ -182,9 +190,11 @@ function objective(
   likelihoods: readonly Likelihood[],
   population: Float64Array,
   offsets: Float64Array[],
-  tau: number,
+  m: number,
+  { tau, sigma }: Deviations,
 ): number {
   let sum = 0
+  if (sigma !== null) for (let v = 0; v < m; v++) sum -= (population[v] / sigma) ** 2 / 2
   likelihoods.forEach((likelihood, g) => {
     sum += likelihood.value(offsets[g].map((u, a) => u + population[a]))
     if (tau > 0) for (const u of offsets[g]) sum -= (u / tau) ** 2 / 2
@@ -192,15 +202,17 @@ function objective(
   return sum
 }
 
-/** The Newton step at the state's iterate, with the relative gradient and log p(data | τ) there. */
-function newtonStep(state: State, tau: number) {
+/** The Newton step at the state's iterate, with the relative gradient and the marginal log-likelihood there. */
+function newtonStep(state: State, deviations: Deviations) {
+  const { tau, sigma } = deviations
   const { likelihoods, p, population, offsets, curvatures, factors, schur, totals } = state
   const variance = tau * tau
   const right = new Float64Array(p)
   const forces: Float64Array[] = []
   const gradient0 = new Float64Array(p)
   let gradientNorm = 0
-  let logMarginal = objective(likelihoods, population, offsets, tau)
+  const { rewards: m } = likelihoods[0]
+  let logMarginal = objective(likelihoods, population, offsets, m, deviations)
   schur.fill(0)
   for (let g = 0; g < likelihoods.length; g++) {
     const likelihood = likelihoods[g]
@@ -232,12 +244,18 @@ function newtonStep(state: State, tau: number) {
     for (let a = 0; a < p; a++) right[a] += pulled[a]
     addShrunk(curvature, factor, p, schur)
   }
+  const precision = sigma === null ? 0 : 1 / (sigma * sigma)
+  for (let v = 0; v < m && sigma !== null; v++) {
+    gradient0[v] -= precision * population[v]
+    right[v] -= precision * population[v]
+    schur[v * p + v] += precision
+    logMarginal -= Math.log(sigma)
+  }
   for (let a = 0; a < p; a++) gradientNorm = Math.max(gradientNorm, Math.abs(gradient0[a]) / totals[a])
 
-  const { rewards: m, shiftInvariant } = likelihoods[0]
-  const ground = shiftInvariant ? m - 1 : p
-  const order = shiftInvariant ? p - 1 : p
+  const ground = groundOf(likelihoods[0], deviations)
   const grounded = without(schur, p, ground)
+  const order = ground === p ? p : p - 1
   if (choleskyFactor(grounded, order) >= 0) return null
   for (let a = 0; a < order; a++) logMarginal -= Math.log(grounded[a * order + a])
   schur.set(grounded)
@@ -248,7 +266,7 @@ function newtonStep(state: State, tau: number) {
     a === ground ? 0 : solved[a < ground ? a : a - 1],
   )
   // Where the iterate's rewards have mean zero and the step's too, so has the sum.
-  if (shiftInvariant) {
+  if (ground < p) {
     let mean = 0
     for (let v = 0; v < m; v++) mean += (population[v] + toPopulation[v]) / m
     for (let v = 0; v < m; v++) toPopulation[v] -= mean
@@ -261,11 +279,18 @@ function newtonStep(state: State, tau: number) {
   return { toPopulation, toOffsets, gradientNorm, logMarginal }
 }
 
-function describe(state: State, found: Found, tau: number, logMarginal: number | null): PooledFit {
+/** The reward that is held at zero: the last, where nothing else fixes a constant added to all; p for none. */
+function groundOf({ size, rewards, shiftInvariant }: Likelihood, { sigma }: Deviations): number {
+  return shiftInvariant && sigma === null ? rewards - 1 : size
+}
+
+function describe(state: State, found: Found, deviations: Deviations, estimated: boolean): PooledFit {
   const { likelihoods, p, population, offsets, factors, schur } = state
+  const { tau } = deviations
   const { rewards: m, shiftInvariant } = likelihoods[0]
-  const ground = shiftInvariant ? m - 1 : p
-  const order = shiftInvariant ? p - 1 : p
+  const ground = groundOf(likelihoods[0], deviations)
+  const order = ground === p ? p : p - 1
+  const rank = shiftInvariant ? p - 1 : p
   const populationInverse = choleskyInverse(schur.slice(0, order * order), order)
   const shrinkage = new Float64Array(likelihoods.length)
   const covariances = likelihoods.map((_, g): Covariance => {
@@ -273,7 +298,7 @@ function describe(state: State, found: Found, tau: number, logMarginal: number |
     // tr(τ²H M) = p − tr M.
     let trace = 0
     for (let a = 0; a < p; a++) trace += 1 - inverse[a * p + a]
-    shrinkage[g] = 1 - trace / order
+    shrinkage[g] = 1 - trace / rank
 
     /** M_g applied to N(0, S⁻) plus τ M_g^{1/2} applied to N(0, I): the two sources of uncertainty. */
     const draw: Covariance['draw'] = (random) => {
@@ -324,10 +349,11 @@ function describe(state: State, found: Found, tau: number, logMarginal: number |
       },
     }
   })
-  const { gradientNorm, errorEstimate, iterations } = found
+  const { gradientNorm, errorEstimate, iterations, logMarginal } = found
   return {
     standardDeviation: tau,
-    logMarginal,
+    populationDeviation: deviations.sigma,
+    logMarginal: estimated ? logMarginal : null,
     population: population.slice(),
     groups: offsets.map((offset) => offset.map((u, a) => u + population[a])),
     shrinkage,

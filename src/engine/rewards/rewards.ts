@@ -1,4 +1,5 @@
 import { type Connectivity, connectivity } from '../comparisons/connectivity.ts'
+import type { PairCounts } from '../comparisons/pairs.ts'
 import type { GroupData, Preferences } from '../preferences.ts'
 import { Problem } from '../problem.ts'
 import { type Covariance, covarianceOf } from './covariance.ts'
@@ -29,12 +30,13 @@ export type FittedGroup = {
   connectivity: Connectivity | null
   fit: Fit
   /** Where groups were pooled: what they share, and how far this one was drawn to it. */
-  pooled: {
-    standardDeviation: number
-    logMarginal: number | null
-    shrinkage: number
-    covariance: Covariance
-  } | null
+  pooled: PooledShare | null
+}
+
+/** What a pooled fit says of one group. */
+type PooledShare = Pick<PooledFit, 'standardDeviation' | 'populationDeviation' | 'logMarginal'> & {
+  shrinkage: number
+  covariance: Covariance
 }
 
 /** How rewards are fitted, with every default filled in. */
@@ -68,7 +70,7 @@ export async function rewardsOf(preferences: Preferences, model: Model): Promise
   const graphs = source.groups.map(({ counts, named }) => (named ? connectivity(counts) : null))
   const fitted =
     model.prior.kind === 'pooled'
-      ? await poolGroups(preferences, source.groups, graphs, model, model.prior.standardDeviation)
+      ? await poolGroups(preferences, source.groups, graphs, model, model.prior)
       : await fitGroups(preferences, source.groups, graphs, model, model.prior)
   return fitted.map((group) => rewardsOverItems(preferences, group))
 }
@@ -129,22 +131,24 @@ async function poolGroups(
   data: readonly GroupData[],
   graphs: readonly (Connectivity | null)[],
   model: Model,
-  standardDeviation: number | null,
+  prior: Extract<Prior, { kind: 'pooled' }>,
 ): Promise<FittedGroup[]> {
   const n = preferences.items.length
   const wide = data.map((group) => (group.features === null ? overAllItems(group, n) : group))
   const parts = wide.map(({ counts, features }) => posteriorOf(counts, model, { kind: 'none' }, features))
+  const population = prior.populationDeviation ?? (fallsApart(wide) ? null : 'flat')
   const pooled = fitPooled(
     parts.map(({ posterior }) => posterior),
-    standardDeviation,
+    prior.standardDeviation,
+    population,
   )
   if (pooled === null) {
     throw new Problem(
       'no-finite-estimate',
-      'All groups together have no finite estimate, so that there is nothing to draw each of them to: even in the pooled ' +
-        'comparisons some items never beat or tied any of the others, directly or through a chain, or an effect has no ' +
-        'bound. Collect comparisons between the components, leave items out, or use the prior gaussian or pseudo-item.',
-      { evidence: { groups: pooledEvidence(preferences, wide) } },
+      'All groups together have no finite estimate, so that there is nothing to draw each of them to: even all comparisons ' +
+        'together leave an effect (of ties, of the position, or of a feature) without bound. Declare another prior, or leave ' +
+        'the effect out.',
+      { evidence: { groups: [] } },
     )
   }
   return wide.map((group, g) => {
@@ -160,8 +164,20 @@ async function poolGroups(
   })
 }
 
-function pooledShare({ standardDeviation, logMarginal, shrinkage, covariances }: PooledFit, g: number) {
-  return { standardDeviation, logMarginal, shrinkage: shrinkage[g], covariance: covariances[g] }
+function pooledShare(pooled: PooledFit, g: number): PooledShare {
+  const { standardDeviation, populationDeviation, logMarginal, shrinkage, covariances } = pooled
+  return {
+    standardDeviation,
+    populationDeviation,
+    logMarginal,
+    shrinkage: shrinkage[g],
+    covariance: covariances[g],
+  }
+}
+
+/** Whether the comparisons of all groups together are not strongly connected, so that the population has no finite estimate. */
+function fallsApart(wide: readonly GroupData[]): boolean {
+  return wide[0].features === null && connectivity(allTogether(wide)).components.length > 1
 }
 
 /** The same counts with every item of the request among the group's. */
@@ -309,18 +325,17 @@ function namedDirection({ direction, likelihood }: Failure, data: GroupData, ite
   return { rewards, parameters: moved }
 }
 
-function pooledEvidence({ items }: Preferences, wide: readonly GroupData[]) {
-  if (!wide.every(({ named }) => named)) return []
-  const edges = wide.flatMap(({ counts }) => Array.from(counts.i, (_, k) => ({ counts, k })))
-  const all = {
+/** The entries of all groups, which must be over the same items, as those of one. */
+function allTogether(wide: readonly GroupData[]): PairCounts {
+  const entries = wide.flatMap(({ counts }) => Array.from(counts.i, (_, k) => ({ counts, k })))
+  return {
     ...wide[0].counts,
-    i: Int32Array.from(edges, ({ counts, k }) => counts.i[k]),
-    j: Int32Array.from(edges, ({ counts, k }) => counts.j[k]),
-    wins: Float64Array.from(edges, ({ counts, k }) => counts.wins[k]),
-    losses: Float64Array.from(edges, ({ counts, k }) => counts.losses[k]),
-    ties: Float64Array.from(edges, ({ counts, k }) => counts.ties[k]),
+    i: Int32Array.from(entries, ({ counts, k }) => counts.i[k]),
+    j: Int32Array.from(entries, ({ counts, k }) => counts.j[k]),
+    wins: Float64Array.from(entries, ({ counts, k }) => counts.wins[k]),
+    losses: Float64Array.from(entries, ({ counts, k }) => counts.losses[k]),
+    ties: Float64Array.from(entries, ({ counts, k }) => counts.ties[k]),
   }
-  return [{ id: 'all groups together', ...namedConnectivity(connectivity(all), all.items, items) }]
 }
 
 function collinear(group: string, features: readonly number[]): Problem {
