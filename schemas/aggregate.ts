@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { FitSummary } from './fit.ts'
+import { Annotators, Discovery, FitSummary, ReliabilityResult } from './fit.ts'
 import { Model, ModelSettings } from './model.ts'
 import { Policy, PolicySettings, Utility, UtilitySettings } from './policy.ts'
 import { preferenceMembers } from './preferences.ts'
@@ -77,6 +77,8 @@ const groupMembers = {
     Type.Array(Type.Number(), { description: 'w, where rewards are linear in features: θ_i = w·φ_i.' }),
   ),
   fit: Type.Optional(ref(FitSummary)),
+  annotators: Type.Optional(ref(Annotators)),
+  reliability: Type.Optional(ref(ReliabilityResult)),
 }
 
 export const GroupResult = named(
@@ -153,6 +155,7 @@ export const Optimum = named(
       }),
       welfare: Type.Number({ description: 'W at the policy, without the KL term.' }),
       groups: Type.Array(ref(GroupResult)),
+      discovery: Type.Optional(ref(Discovery)),
       certificate: ref(Certificate),
     },
     { ...closed, description: 'The optimum of one welfare function.' },
@@ -206,6 +209,7 @@ export const Front = named(
           "The point of the front nearest to giving every group its best, each group's range on the front being 1.",
       }),
       groups: Type.Array(ref(FrontGroup)),
+      discovery: Type.Optional(ref(Discovery)),
       certificate: ref(Certificate),
     },
     { ...closed, description: 'Every choice that no other beats for all groups.' },
@@ -216,7 +220,10 @@ export const AggregateResponse = named('AggregateResponse', Type.Union([ref(Opti
 
 export const CompareResponse = named(
   'CompareResponse',
-  Type.Object({ results: Type.Array(ref(AggregateResponse)) }, closed),
+  Type.Object(
+    { results: Type.Array(ref(AggregateResponse)), discovery: Type.Optional(ref(Discovery)) },
+    closed,
+  ),
 )
 
 export type AggregateRequest = Static<typeof AggregateRequest>

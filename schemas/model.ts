@@ -87,6 +87,43 @@ const Prior = named(
   }),
 )
 
+/** How reliable annotators are. */
+const Reliability = named(
+  'Reliability',
+  Type.Object(
+    {
+      alpha: Type.Optional(
+        Type.Number({
+          minimum: 1,
+          maximum: 1e6,
+          default: 10,
+          description: 'Larger than `beta`: what says that most annotators mean what they say.',
+        }),
+      ),
+      beta: Type.Optional(Type.Number({ minimum: 1, maximum: 1e6, default: 1 })),
+      starts: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 100,
+          default: 5,
+          description: 'From how many points the maximum is looked for: there may be several.',
+        }),
+      ),
+    },
+    {
+      ...closed,
+      description:
+        'Every annotator means what it says with a probability of its own, its reliability, and else says the opposite ' +
+        '(Crowd-BT); one for each group that it judged in. Its prior is Beta(alpha, beta). Left out, all annotators count the ' +
+        'same. Not together with ties: davidson, positionEffect, a firth or pooled prior, or other errors than fisher; for at ' +
+        'most 1,000 items a group.',
+    },
+  ),
+)
+
+/** The same with defaults filled in. */
+const ReliabilitySettings = named('ReliabilitySettings', Type.Required(Reliability))
+
 /** How rewards are fitted. */
 export const Model = named(
   'Model',
@@ -116,13 +153,23 @@ export const Model = named(
             'half-win ties and weights. `clustered`: the same where comparisons by one annotator hang together.',
         }),
       ),
+      reliability: Type.Optional(ref(Reliability)),
     },
     { additionalProperties: false, description: 'Bradley–Terry and its family.' },
   ),
 )
 
 /** The model with every default filled in. */
-export const ModelSettings = named('ModelSettings', Type.Required(Model))
+export const ModelSettings = named(
+  'ModelSettings',
+  Type.Object(
+    {
+      ...Type.Required(Type.Omit(Model, ['reliability'])).properties,
+      reliability: Type.Optional(ref(ReliabilitySettings)),
+    },
+    { additionalProperties: false, description: 'The same with every default filled in.' },
+  ),
+)
 
 export type Model = Static<typeof Model>
 export type ModelSettings = Static<typeof ModelSettings>

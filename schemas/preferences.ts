@@ -47,7 +47,7 @@ export const Comparison = named(
   'Comparison',
   Type.Object(
     {
-      group: ref(Id),
+      group: Type.Optional(ref(Id)),
       winner: Type.Optional(ref(Id)),
       loser: Type.Optional(ref(Id)),
       tie: Type.Optional(tie),
@@ -60,7 +60,12 @@ export const Comparison = named(
       context: Type.Optional(ref(Id)),
       featureDifference: Type.Optional(featureDifference),
     },
-    { additionalProperties: false, description: 'Somebody of `group` preferred `winner` to `loser`.' },
+    {
+      additionalProperties: false,
+      description:
+        'Somebody of `group` preferred `winner` to `loser`. Where groups are to be discovered rows name none, and all name ' +
+        'their annotator; otherwise all name their group.',
+    },
   ),
 )
 
@@ -76,7 +81,7 @@ export const ComparisonColumns = named(
   'ComparisonColumns',
   Type.Object(
     {
-      group: column(ref(Id)),
+      group: Type.Optional(column(ref(Id))),
       winner: Type.Optional(column(ref(Id))),
       loser: Type.Optional(column(ref(Id))),
       tie: gaps(tie),
@@ -102,6 +107,48 @@ export const Comparisons = named(
   'Comparisons',
   Type.Union([Type.Array(ref(Comparison), { minItems: 1 }), ref(ComparisonColumns)], {
     description: 'Who preferred what to what, as rows or as columns.',
+  }),
+)
+
+/** One ranking, or `count` identical ones. */
+export const Ranking = named(
+  'Ranking',
+  Type.Object(
+    {
+      group: ref(Id),
+      ranking: Type.Array(
+        Type.Union([
+          ref(Id),
+          Type.Array(ref(Id), {
+            minItems: 2,
+            maxItems: 4,
+            description: 'Items that share a place; only with `ties: "davidson"`.',
+          }),
+        ]),
+        {
+          minItems: 1,
+          description: 'Items, best first, at least two. Only those that are named take part.',
+        },
+      ),
+      annotator: Type.Optional(ref(Id)),
+      count: Type.Optional({
+        ...count,
+        description: 'This row stands for so many identical, independent rankings.',
+      }),
+      weight: Type.Optional(weight),
+    },
+    { additionalProperties: false, description: 'Somebody of `group` put these items in this order.' },
+  ),
+)
+
+/** Rankings. Read by the engine in one pass, which checks the same as this says. */
+export const Rankings = named(
+  'Rankings',
+  Type.Array(ref(Ranking), {
+    minItems: 1,
+    description:
+      'Whole orders of items, best first, instead of comparisons of two. Fitted as such (Plackett–Luce): broken into ' +
+      'pairs they would count as more evidence than they are.',
   }),
 )
 
@@ -133,6 +180,43 @@ export const Group = named(
   ),
 )
 
+/** Groups that nobody knows beforehand. */
+export const DiscoverGroups = named(
+  'DiscoverGroups',
+  Type.Object(
+    {
+      discover: Type.Object(
+        {
+          max: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 20,
+              default: 6,
+              description: 'The most groups to look for; the number with the least BIC is chosen.',
+            }),
+          ),
+          starts: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 100,
+              default: 10,
+              description: 'From how many points each number of groups is looked for.',
+            }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+    },
+    {
+      additionalProperties: false,
+      description:
+        'Finds the groups that annotators fall into by how they judge: a mixture of Bradley–Terry models. Comparisons then ' +
+        'name annotators and no groups; the prior is none, gaussian or pseudo-item. Standard errors are as if it were known ' +
+        'how far each annotator is of each group.',
+    },
+  ),
+)
+
 /** An item, declared so that one that nobody compared is part of the problem too. */
 export const Item = named(
   'Item',
@@ -154,12 +238,19 @@ export const Item = named(
 /** The members that say who prefers what. */
 export const preferenceMembers = {
   comparisons: Type.Optional(ref(Comparisons)),
+  rankings: Type.Optional(ref(Rankings)),
   rewards: Type.Optional(ref(Rewards)),
   groups: Type.Optional(
-    Type.Array(ref(Group), {
-      minItems: 1,
-      description: 'Optional; if given, names every group. Sets the order of groups.',
-    }),
+    Type.Union(
+      [
+        Type.Array(ref(Group), {
+          minItems: 1,
+          description: 'Optional; if given, names every group. Sets the order of groups.',
+        }),
+        ref(DiscoverGroups),
+      ],
+      { description: 'The groups, or that they are to be discovered.' },
+    ),
   ),
   items: Type.Optional(
     Type.Array(ref(Item), {

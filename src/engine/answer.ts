@@ -1,6 +1,11 @@
 import type { FrontGroup, FrontResult, OptimumResult } from '../../schemas/aggregate.ts'
-import type { FitSummary } from '../../schemas/fit.ts'
+import type {
+  Discovery as DiscoveryAnswer,
+  FitSummary,
+  FittedGroup as FittedGroupAnswer,
+} from '../../schemas/fit.ts'
 import type { Welfare } from '../../schemas/welfare.ts'
+import type { Discovery } from './annotators/discover.ts'
 import { keyedById } from './comparisons/ids.ts'
 import type { Preferences } from './preferences.ts'
 import { Problem } from './problem.ts'
@@ -135,6 +140,57 @@ export function fitSummary({ data: { counts }, fit }: FittedGroup): FitSummary {
   }
 }
 
+/** How reliable a group's annotators are; no members where all count the same. */
+export function reliabilityMembers(
+  { annotators }: Preferences,
+  { data, reliability }: FittedGroup,
+): Pick<FittedGroupAnswer, 'annotators' | 'reliability'> {
+  if (data.kind !== 'pairs' || data.judgements === null || reliability === null) return {}
+  const { judgements } = data
+  const { reliabilities, ...found } = reliability
+  return {
+    annotators: keyedById(
+      Array.from(judgements.annotators, (a) => annotators[a]),
+      (a) => ({ reliability: reliabilities[a], comparisons: judgements.comparisons[a] }),
+    ),
+    reliability: { ...found, localOptimum: true },
+  }
+}
+
+/** Which groups were discovered; no member where groups were named. */
+export function discoveryMember(
+  { groups, annotators }: Preferences,
+  discovery: Discovery | null,
+): { discovery?: DiscoveryAnswer } {
+  if (discovery === null) return {}
+  const { responsibilities, candidates, starts, followed, startsAgreeing } = discovery
+  return {
+    discovery: {
+      groups: groups.length,
+      bic: candidates.map(({ groups, parameters, found }) => ({
+        groups,
+        parameters,
+        logLikelihood: found?.logLikelihood ?? null,
+        logPosterior: found?.logPosterior ?? null,
+        bic: found?.bic ?? null,
+        gradientNorm: found?.gradientNorm ?? null,
+      })),
+      starts,
+      followed,
+      startsAgreeing,
+      localOptimum: true,
+      annotators: keyedById(annotators, (a) =>
+        keyedById(groups, (c) => responsibilities[a * groups.length + c]),
+      ),
+    },
+  }
+}
+
+/** How many groups and items there are. */
+export function sizesOf({ groups, items }: Preferences): { groups: number; items: number } {
+  return { groups: groups.length, items: items.length }
+}
+
 /** The items that a group never compared. */
 export function unseenItems(seen: Uint8Array, items: readonly string[]): string[] {
   return items.filter((_, i) => seen[i] === 0)
@@ -162,7 +218,7 @@ function describeGroup({ preferences, rewards, utilities }: Aggregation, g: numb
     indifferent,
     unseenItems: unseenItems(seen, items),
     ...(weights === null ? {} : { rewardWeights: Array.from(weights) }),
-    ...(fitted === null ? {} : { fit: fitSummary(fitted) }),
+    ...(fitted === null ? {} : { fit: fitSummary(fitted), ...reliabilityMembers(preferences, fitted) }),
   }
 }
 

@@ -1,8 +1,10 @@
 import type { FitRequest, FitResponse } from '../../schemas/fit.ts'
 import type { Observer } from './aggregate.ts'
-import { fitSummary, unseenItems } from './answer.ts'
+import { discoverGroups } from './annotators/discovered-groups.ts'
+import { discoveryMember, fitSummary, reliabilityMembers, sizesOf, unseenItems } from './answer.ts'
 import { keyedById } from './comparisons/ids.ts'
 import { type Preferences, readPreferences } from './preferences.ts'
+import { estimatedItems } from './rewards/contrasts.ts'
 import { rewardVariances } from './rewards/reward-variances.ts'
 import {
   type FittedGroup,
@@ -12,7 +14,8 @@ import {
   namedConnectivity,
   rewardsOf,
 } from './rewards/rewards.ts'
-import { engineModel, modelSettings, needsOf } from './settings.ts'
+import { discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
+import { uncertaintyOf, uncertaintyWanted, type Wanted } from './uncertainty.ts'
 
 /**
  * Fits each group's rewards and tells how certain they are.
@@ -22,34 +25,41 @@ import { engineModel, modelSettings, needsOf } from './settings.ts'
 export async function fit(request: FitRequest, observe: Observer = () => {}): Promise<FitResponse> {
   const settings = modelSettings(request.model)
   const model = engineModel(settings)
-  const preferences = readPreferences(request, needsOf(settings))
-  const { groups, items } = preferences
-  const sizes = { groups: groups.length, items: items.length }
-  observe('read', sizes)
+  const discover = discoverSettings(request.groups, settings)
+  const read = readPreferences(request, needsOf(settings, discover))
+  const wanted = uncertaintyWanted(request, read)
+  const seed = request.seed ?? 0
+  observe('read', sizesOf(read))
 
-  const rewards = await rewardsOf(preferences, model)
+  const { preferences, discovery } = discoverGroups(read, model, discover, seed)
+  const rewards = await rewardsOf(preferences, model, seed)
   const answer: FitResponse = {
-    settings: { model: settings },
-    groups: groups.map((id, g) => ({ id, ...describe(preferences, rewards[g], model, request.seed ?? 0) })),
+    settings: { model: settings, ...(wanted.ranks === null ? {} : { ranks: wanted.ranks }), seed },
+    groups: preferences.groups.map((id, g) => ({
+      id,
+      ...describe(preferences, rewards[g], model, wanted, seed),
+    })),
+    ...discoveryMember(preferences, discovery),
   }
-  observe('fit', sizes)
+  observe('fit', sizesOf(preferences))
   return answer
 }
 
 function describe(
-  { items, features }: Preferences,
+  preferences: Preferences,
   rewards: GroupRewards,
   model: Model,
+  wanted: Wanted,
   seed: number,
 ): Omit<FitResponse['groups'][number], 'id'> {
+  const { items, features } = preferences
   const fitted = rewards.fitted as FittedGroup
   const { data, fit, pooled } = fitted
   const covariance = groupCovariance(fitted, model, seed)
   const variances = covariance?.variances() ?? null
-  const { rewards: m, extras } = fit.posterior
-  // With features, or pooled, every item has an estimate; otherwise those that the group compared.
-  const own =
-    data.features !== null || pooled !== null ? items.map((_, i) => i) : Array.from(data.counts.items)
+  const { rewards: m, extras, size } = fit.posterior
+  const estimated = estimatedItems(data, pooled !== null, items.length, features)
+  const own = estimated.items
   const ownVariances =
     covariance === null || variances === null ? null : rewardVariances(covariance, variances, own, features)
   const names = own.map((item) => items[item])
@@ -60,7 +70,7 @@ function describe(
     covariance:
       model.standardErrors !== 'fisher'
         ? model.standardErrors
-        : model.prior.kind === 'none'
+        : model.prior.kind === 'none' && model.reliability === null
           ? 'fisher'
           : 'posterior',
     ...(rewards.weights === null
@@ -71,7 +81,9 @@ function describe(
         }),
     parameters: Object.fromEntries(
       extras.map((extra, e) =>
-        extra === 'logTie' ? ['tie', Math.exp(fit.at[m + e])] : ['position', fit.at[m + e]],
+        extra === 'position'
+          ? [extra, fit.at[m + e]]
+          : [extra.replace('logTie', 'tie'), Math.exp(fit.at[m + e])],
       ),
     ),
     parameterErrors:
@@ -88,6 +100,8 @@ function describe(
             shrinkage: pooled.shrinkage,
           },
         }),
+    ...uncertaintyOf(wanted, { items, rewards: rewards.values, estimated, width: m, size, covariance, seed }),
+    ...reliabilityMembers(preferences, fitted),
     fit: fitSummary(fitted),
     ...(fitted.connectivity === null
       ? {}

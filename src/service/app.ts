@@ -15,6 +15,7 @@ import { healthRoutes } from '../../routes/health.ts'
 import { metricsRoute } from '../../routes/metrics.ts'
 import { openapiRoutes } from '../../routes/openapi.ts'
 import { problemsRoute } from '../../routes/problems.ts'
+import { questionsRoute } from '../../routes/questions.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
 import { RETRY_AFTER } from './compute.ts'
@@ -118,6 +119,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     aggregateRoute,
     compareRoute,
     fitRoute,
+    questionsRoute,
     welfareFunctionsRoute,
     problemsRoute,
     healthRoutes,

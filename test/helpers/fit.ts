@@ -3,6 +3,7 @@ import { openIds } from '../../src/engine/comparisons/ids.ts'
 import { countPairs, type PairCounts } from '../../src/engine/comparisons/pairs.ts'
 import { readComparisons } from '../../src/engine/comparisons/read.ts'
 import { seededRandom } from '../../src/engine/numeric/random.ts'
+import { Problem } from '../../src/engine/problem.ts'
 import type { Prior as AnyPrior } from '../../src/engine/rewards/model.ts'
 
 /** The priors that stand for themselves, a group at a time. */
@@ -177,4 +178,15 @@ export function largest(values: Iterable<number>): number {
   let size = 0
   for (const value of values) if (!(Math.abs(value) <= size)) size = Math.abs(value)
   return size
+}
+
+/** The problem with which something is refused. */
+export async function refusal(answer: Promise<unknown>): Promise<Problem> {
+  try {
+    await answer
+  } catch (error) {
+    if (error instanceof Problem) return error
+    throw error
+  }
+  throw new Error('there was an answer')
 }

@@ -1,5 +1,8 @@
 import type { PairCounts } from './pairs.ts'
 
+/** Who beat or tied whom, in one group: all of its pair counts, or whatever leads from anybody to the same others. */
+export type Beats = Pick<PairCounts, 'items' | 'i' | 'j' | 'wins' | 'losses' | 'ties'>
+
 /** How the items of one group hang together; items as local indices, ascending. */
 export type Connectivity = {
   /** Strongly connected components of the win graph, ordered by their first item. */
@@ -19,7 +22,7 @@ export type Connectivity = {
  * The Bradley–Terry estimate without a prior is finite exactly where there is one component (Ford, Amer. Math.
  * Monthly 64, 1957).
  */
-export function connectivity(counts: PairCounts): Connectivity {
+export function connectivity(counts: Beats): Connectivity {
   const m = counts.items.length
   const { offsets, targets, defeats } = winGraph(counts)
   const component = stronglyConnected(m, offsets, targets)
@@ -40,7 +43,7 @@ export function connectivity(counts: PairCounts): Connectivity {
 }
 
 /** Connected components of the graph of who was compared with whom, by union and find. */
-function piecesOf({ items, i, j }: PairCounts): number {
+function piecesOf({ items, i, j }: Beats): number {
   const parent = Int32Array.from(items, (_, v) => v)
   const root = (v: number): number => {
     while (parent[v] !== v) {
@@ -60,8 +63,47 @@ function piecesOf({ items, i, j }: PairCounts): number {
   return pieces
 }
 
+/** Who was compared with whom, and in which order. */
+export type Orders = Pick<PairCounts, 'items' | 'i' | 'j' | 'first'>
+
+/**
+ * Whether who was shown first says no more than which two items were compared: where every order is z = π_i − π_j of
+ * some numbers π, an advantage of the first cannot be told from rewards that much higher.
+ *
+ * Grows such numbers along the comparisons, by union and find with the difference to the root, until one contradicts.
+ */
+export function ordersFollowItems({ items, i, j, first }: Orders): boolean {
+  if (first === null) return true
+  const parent = Int32Array.from(items, (_, v) => v)
+  // π_v − π_parent.
+  const above = new Float64Array(items.length)
+  const root = (v: number): number => {
+    while (parent[v] !== v) {
+      above[v] += above[parent[v]]
+      parent[v] = parent[parent[v]]
+      v = parent[v]
+    }
+    return v
+  }
+  const over = (v: number): number => {
+    let sum = 0
+    for (; parent[v] !== v; v = parent[v]) sum += above[v]
+    return sum
+  }
+  for (let k = 0; k < i.length; k++) {
+    const a = root(i[k])
+    const b = root(j[k])
+    const apart = over(j[k]) - over(i[k]) + first[k]
+    if (a !== b) {
+      parent[a] = b
+      above[a] = apart
+    } else if (apart !== 0) return false
+  }
+  return true
+}
+
 /** The win graph as adjacency lists: the items that v beat or tied are targets[offsets[v] … offsets[v + 1]]. */
-function winGraph({ items, i, j, wins, losses, ties }: PairCounts) {
+function winGraph({ items, i, j, wins, losses, ties }: Beats) {
   const m = items.length
   const offsets = new Int32Array(m + 1)
   const defeats = new Int32Array(m)

@@ -7,6 +7,8 @@ export type Judgements = {
   annotators: Int32Array
   /** The judgements of annotator a are offsets[a] … offsets[a + 1]; length A + 1. */
   offsets: Int32Array
+  /** How many comparisons each made: the sum of the counts, weights left aside; length A. */
+  comparisons: Float64Array
   /** Index of the entry of the group's pair counts; ascending for each annotator. */
   entry: Int32Array
   /** Weighted numbers of times that the entry's i was preferred, that j was, and of ties. */
@@ -20,7 +22,7 @@ export type Placement = { entry: Int32Array; winnerFirst: Uint8Array }
 
 /** Splits each group's counts by annotator; rows without one are left out. */
 export function judgementsOf(comparisons: Comparisons, placement: Placement, groups: number): Judgements[] {
-  const { annotator } = comparisons
+  const { annotator, count } = comparisons
   const entries = placement.entry
   const rowsOf = rowsByGroup(comparisons, groups)
   return rowsOf.map((own) => {
@@ -29,6 +31,7 @@ export function judgementsOf(comparisons: Comparisons, placement: Placement, gro
     rows.sort((a, b) => by[a] - by[b] || entries[a] - entries[b] || a - b)
     const annotators: number[] = []
     const offsets: number[] = []
+    const made: number[] = []
     const entry = new Int32Array(rows.length)
     const wins = new Float64Array(rows.length)
     const losses = new Float64Array(rows.length)
@@ -39,7 +42,9 @@ export function judgementsOf(comparisons: Comparisons, placement: Placement, gro
       if (!sameAnnotator) {
         annotators.push(by[r])
         offsets.push(filled)
+        made.push(0)
       }
+      made[made.length - 1] += count === null ? 1 : count[r]
       if (!sameAnnotator || entry[filled - 1] !== entries[r]) entry[filled++] = entries[r]
       const { mass, share } = outcomeOf(comparisons, placement, r)
       if (share === null) ties[filled - 1] += mass
@@ -52,6 +57,7 @@ export function judgementsOf(comparisons: Comparisons, placement: Placement, gro
     return {
       annotators: Int32Array.from(annotators),
       offsets: Int32Array.from(offsets),
+      comparisons: Float64Array.from(made),
       entry: entry.slice(0, filled),
       wins: wins.slice(0, filled),
       losses: losses.slice(0, filled),

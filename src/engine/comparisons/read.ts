@@ -311,13 +311,15 @@ function preferenceFault(value: number): string | null {
   return value >= 0 && value <= 1 ? null : `must be between 0 and 1, and is ${value}`
 }
 
-function countFault(value: number): string | null {
+/** What is wrong with a count, or null where nothing is. */
+export function countFault(value: number): string | null {
   return Number.isInteger(value) && value >= 1 && value <= COUNT_LIMIT
     ? null
     : `must be a whole number from 1 to ${COUNT_LIMIT}, and is ${value}`
 }
 
-function weightFault(value: number): string | null {
+/** What is wrong with a weight, or null where nothing is. */
+export function weightFault(value: number): string | null {
   return value >= WEIGHT_MIN && value <= WEIGHT_LIMIT
     ? null
     : `must be a number from ${WEIGHT_MIN} to ${WEIGHT_LIMIT}, and is ${value}`

@@ -20,6 +20,28 @@ export function choleskyFactor(a: Float64Array, n: number, stride = n): number {
   return -1
 }
 
+/** A pivot below this part of its diagonal entry is zero to rounding. */
+const ZERO_PIVOT = 1e-12
+
+/**
+ * The same for a positive semidefinite matrix: where a pivot is zero to rounding, the row is a combination of those
+ * before it, and its column of R is zero.
+ *
+ * @param a n × n, row-major
+ */
+export function choleskySemidefinite(a: Float64Array, n: number): void {
+  for (let i = 0; i < n; i++) {
+    const row = i * n
+    const diagonal = a[row + i]
+    for (let j = 0; j < i; j++) {
+      const pivot = a[j * n + j]
+      a[row + j] = pivot > 0 ? (a[row + j] - dotRows(a, row, a, j * n, j)) / pivot : 0
+    }
+    const pivot = diagonal - dotRows(a, row, a, row, i)
+    a[row + i] = pivot > ZERO_PIVOT * diagonal ? Math.sqrt(pivot) : 0
+  }
+}
+
 /**
  * Solves R·Rᵀ·x = b in place.
  *
@@ -68,7 +90,7 @@ export function choleskyInverseDiagonal(r: Float64Array, n: number): Float64Arra
 }
 
 /** Σ_k a[atA + k]·b[atB + k] over `length` terms; four partial sums keep the processor's adders busy. */
-function dotRows(a: Float64Array, atA: number, b: Float64Array, atB: number, length: number): number {
+export function dotRows(a: Float64Array, atA: number, b: Float64Array, atB: number, length: number): number {
   let s0 = 0
   let s1 = 0
   let s2 = 0

@@ -65,3 +65,43 @@ export function peakOf(f: (x: number) => number, from: number, to: number, toler
   }
   return best
 }
+
+/** How well the first round looks, in the units of the variables, and how far from there those after it. */
+const ROUGH = 0.05
+const NEAR = 1
+const MAX_ROUNDS = 20
+
+/**
+ * Finds where a function of few variables with a single peak has it, within a cube: along each variable in turn, and then
+ * along the way that these took together (Powell, Comput. J. 7, 1964), until that gets no further.
+ *
+ * @param tolerance how far from the peak the answer may be, in each variable
+ */
+export function peakOfMany(
+  f: (x: readonly number[]) => number,
+  from: readonly number[],
+  low: number,
+  high: number,
+  tolerance: number,
+): number[] {
+  let x = [...from]
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const before = x
+    const rough = round === 0 && x.length > 1
+    const span = round === 0 ? high - low : NEAR
+    const fine = rough ? Math.max(ROUGH, tolerance) : tolerance
+    for (let k = 0; k < x.length; k++) {
+      const at = (value: number) => x.map((old, l) => (l === k ? value : old))
+      x = at(peakOf((value) => f(at(value)), Math.max(low, x[k] - span), Math.min(high, x[k] + span), fine))
+    }
+    if (x.length === 1) return x
+    const way = x.map((value, k) => value - before[k])
+    const length = Math.max(...way.map(Math.abs))
+    if (!rough && length <= 2 * tolerance) return x
+    // As far along it again as the cube allows, and twice as far at most.
+    const room = Math.min(2, ...way.map((step, k) => (step > 0 ? (high - x[k]) / step : (low - x[k]) / step)))
+    const along = (t: number) => x.map((value, k) => value + t * way[k])
+    if (room > 0 && round > 0) x = along(peakOf((t) => f(along(t)), -0.5, room, tolerance / length))
+  }
+  return x
+}

@@ -2,18 +2,23 @@ import {
   choleskyBackSubstitute,
   choleskyInverse,
   choleskyInverseDiagonal,
+  choleskySemidefinite,
   choleskySolve,
 } from '../numeric/cholesky.ts'
 import { normal, type Random, seededRandom } from '../numeric/random.ts'
 import type { Likelihood, Scores } from './likelihood.ts'
+import { notConverged } from './maximise.ts'
 import { centre, factorCurvature, solveByConjugateGradients, solveFactored } from './newton-step.ts'
 
 /** Up to so many parameters covariances are exact; beyond, simulated. */
 export const EXACT_LIMIT = 2000
 /** Simulated estimates that a standard error is taken from beyond that limit. */
 const DRAWS = 200
-/** Relative residual of their linear systems: far below the error of the simulation itself. */
-const DRAW_TOLERANCE = 1e-4
+/**
+ * Relative residual of their linear systems. It must be far below what the slowest direction has of it: where a single
+ * comparison joins two clusters of thousands of items, most of their variance is in a direction with 1e-5 of the residual.
+ */
+const DRAW_TOLERANCE = 1e-8
 
 /**
  * The covariance Σ of the estimate ψ̂. Rewards are in the gauge where they sum to zero, with or without a prior; reward
@@ -64,46 +69,73 @@ function exact(likelihood: Likelihood, scores: Scores | null): Covariance | null
     if (!likelihood.dense) centre(x, m)
     return x
   }
-  let bread: Float64Array | null = null
-  const breadMatrix = () => {
-    bread ??= inGauge(choleskyInverse(factor, order), likelihood)
-    return bread
+  const inverse = once(() => inGauge(choleskyInverse(factor, order), likelihood))
+  if (scores === null) {
+    return {
+      relativeError: 0,
+      times: (c) => centred(solve(c)),
+      variances: () => inverseDiagonal(factor, order, likelihood),
+      matrix: inverse,
+      draw(random) {
+        // With H = R·Rᵀ, R⁻ᵀξ has covariance H⁻¹.
+        const x = new Float64Array(size)
+        for (let a = 0; a < order; a++) x[a] = normal(random)
+        choleskyBackSubstitute(factor, order, x)
+        if (shiftInvariant) {
+          x.copyWithin(m, m - 1, size - 1)
+          x[m - 1] = 0
+        }
+        return centred(x)
+      },
+    }
   }
+  const meat = once(() => meatMatrix(scores, likelihood))
+  const matrix = once(() => sandwichMatrix(inverse(), meat()))
+  const meatFactor = once(() => {
+    const root = meat().slice()
+    choleskySemidefinite(root, size)
+    return root
+  })
   return {
     relativeError: 0,
-    times: (c) => centred(scores === null ? solve(c) : solve(meatTimes(scores, likelihood, solve(c)))),
+    times: (c) => centred(solve(meatTimes(scores, likelihood, solve(c)))),
     variances: () =>
-      scores === null
-        ? inverseDiagonal(factor, order, likelihood)
-        : sandwichDiagonal(breadMatrix(), likelihood, scores),
-    matrix: () => (scores === null ? breadMatrix() : sandwichMatrix(breadMatrix(), likelihood, scores)),
+      likelihood.dense ? diagonalOf(matrix(), size) : sandwichDiagonal(inverse(), scores, size),
+    matrix,
     draw(random) {
-      if (scores !== null) return centred(solve(likelihood.lower(randomScore(scores, likelihood, random))))
-      // With H = R·Rᵀ, R⁻ᵀξ has covariance H⁻¹.
-      const x = new Float64Array(size)
-      for (let a = 0; a < order; a++) x[a] = normal(random)
-      choleskyBackSubstitute(factor, order, x)
-      if (shiftInvariant) {
-        x.copyWithin(m, m - 1, size - 1)
-        x[m - 1] = 0
-      }
-      return centred(x)
+      const root = meatFactor()
+      const xi = Float64Array.from({ length: size }, () => normal(random))
+      const drawn = xi.map((_, a) => {
+        let sum = 0
+        for (let b = 0; b <= a; b++) sum += root[a * size + b] * xi[b]
+        return sum
+      })
+      return centred(solve(drawn))
     },
   }
 }
 
+/** A value that is computed where it is first asked for. */
+function once<T>(compute: () => T): () => T {
+  let found: { value: T } | null = null
+  return () => {
+    found ??= { value: compute() }
+    return found.value
+  }
+}
+
 function simulated(likelihood: Likelihood, scores: Scores | null, seed: number): Covariance | null {
-  const information = scores ?? likelihood.informationScores?.() ?? null
-  if (information === null) return null
+  const drawScore =
+    scores === null ? likelihood.drawScore : (random: Random) => randomScore(scores, likelihood, random)
+  if (drawScore === null) return null
   const { size, rewards: m } = likelihood
   const solve = (b: Float64Array, tolerance: number) => {
     const x = new Float64Array(size)
-    solveByConjugateGradients(likelihood, b, tolerance, x)
+    if (!solveByConjugateGradients(likelihood, b, tolerance, x)) throw notConverged()
     centre(x, m)
     return x
   }
-  const draw = (random: Random) =>
-    solve(likelihood.lower(randomScore(information, likelihood, random)), DRAW_TOLERANCE)
+  const draw = (random: Random) => solve(likelihood.lower(drawScore(random)), DRAW_TOLERANCE)
   return {
     relativeError: 1 / Math.sqrt(2 * DRAWS),
     times: (c) =>
@@ -195,53 +227,65 @@ function inGauge(inverse: Float64Array, likelihood: Likelihood): Float64Array {
 }
 
 /** The diagonal of V S V: for each score, the squares of V·s added up. */
-function sandwichDiagonal(bread: Float64Array, likelihood: Likelihood, scores: Scores): Float64Array {
-  const { size } = likelihood
+function sandwichDiagonal(
+  bread: Float64Array,
+  { offsets, index, values }: Scores,
+  size: number,
+): Float64Array {
   const squares = new Float64Array(size)
-  forEachImage(bread, likelihood, scores, (image) => {
+  const image = new Float64Array(size)
+  for (let k = 0; k + 1 < offsets.length; k++) {
+    image.fill(0)
+    for (let a = offsets[k]; a < offsets[k + 1]; a++) addRow(bread, index[a], values[a], image)
     for (let a = 0; a < size; a++) squares[a] += image[a] * image[a]
-  })
+  }
   return squares
 }
 
-/** V S V = (V F)(V F)ᵀ, score by score. */
-function sandwichMatrix(bread: Float64Array, likelihood: Likelihood, scores: Scores): Float64Array {
-  const { size } = likelihood
-  const matrix = new Float64Array(size * size)
-  forEachImage(bread, likelihood, scores, (image) => {
+/** S = Σ_k s_k s_kᵀ in ψ, p × p row-major: of sparse scores entry by entry, of lifted ones column by column. */
+function meatMatrix(scores: Scores, likelihood: Likelihood): Float64Array {
+  const { size, dense } = likelihood
+  const { offsets, index, values } = scores
+  const meat = new Float64Array(size * size)
+  if (dense) {
+    const unit = new Float64Array(size)
     for (let a = 0; a < size; a++) {
-      const factor = image[a]
-      const row = a * size
-      for (let b = 0; b <= a; b++) matrix[row + b] += factor * image[b]
+      unit[a] = 1
+      meat.set(meatTimes(scores, likelihood, unit), a * size)
+      unit[a] = 0
     }
-  })
-  for (let a = 0; a < size; a++) for (let b = 0; b < a; b++) matrix[b * size + a] = matrix[a * size + b]
+    return meat
+  }
+  for (let k = 0; k + 1 < offsets.length; k++) {
+    for (let a = offsets[k]; a < offsets[k + 1]; a++) {
+      const row = index[a] * size
+      for (let b = offsets[k]; b < offsets[k + 1]; b++) meat[row + index[b]] += values[a] * values[b]
+    }
+  }
+  return meat
+}
+
+/** V S V, which is symmetric, row by row. */
+function sandwichMatrix(bread: Float64Array, meat: Float64Array): Float64Array {
+  const size = Math.sqrt(bread.length)
+  const half = new Float64Array(size * size)
+  const matrix = new Float64Array(size * size)
+  for (let a = 0; a < size; a++) {
+    const row = half.subarray(a * size, (a + 1) * size)
+    for (let b = 0; b < size; b++) if (meat[a * size + b] !== 0) addRow(bread, b, meat[a * size + b], row)
+  }
+  for (let a = 0; a < size; a++) {
+    for (let k = 0; k < size; k++) {
+      const factor = bread[a * size + k]
+      for (let b = 0; b <= a; b++) matrix[a * size + b] += factor * half[k * size + b]
+    }
+    for (let b = 0; b < a; b++) matrix[b * size + a] = matrix[a * size + b]
+  }
   return matrix
 }
 
-/** Visits V·s for every score s; the vector is overwritten by the next. */
-function forEachImage(
-  bread: Float64Array,
-  likelihood: Likelihood,
-  { offsets, index, values }: Scores,
-  visit: (image: Float64Array) => void,
-): void {
-  const { size } = likelihood
-  const image = new Float64Array(size)
-  const lifted = likelihood.dense ? likelihood.lift(new Float64Array(size)) : null
-  for (let k = 0; k + 1 < offsets.length; k++) {
-    image.fill(0)
-    if (lifted === null) {
-      for (let a = offsets[k]; a < offsets[k + 1]; a++) addRow(bread, index[a], values[a], image)
-    } else {
-      lifted.fill(0)
-      for (let a = offsets[k]; a < offsets[k + 1]; a++) lifted[index[a]] += values[a]
-      likelihood.lower(lifted).forEach((value, a) => {
-        addRow(bread, a, value, image)
-      })
-    }
-    visit(image)
-  }
+function diagonalOf(matrix: Float64Array, size: number): Float64Array {
+  return Float64Array.from({ length: size }, (_, a) => matrix[a * size + a])
 }
 
 function addRow(matrix: Float64Array, a: number, factor: number, sum: Float64Array): void {

@@ -1,11 +1,16 @@
+import type { Counts } from '../comparisons/counts.ts'
 import type { PairCounts } from '../comparisons/pairs.ts'
-import { withJeffreysPrior } from './jeffreys.ts'
+import { maximiseWithJeffreys, withJeffreysPrior } from './jeffreys.ts'
 import type { Likelihood } from './likelihood.ts'
 import { type FeatureTable, linearLikelihood } from './linear-likelihood.ts'
 import { type Maximum, maximise, notConverged } from './maximise.ts'
 import type { OutcomeModel, Prior } from './model.ts'
 import { type PairLikelihood, pairLikelihood } from './pair-likelihood.ts'
 import { withGaussianPrior, withPhantom } from './prior.ts'
+import { type RankingLikelihood, rankingLikelihood } from './ranking-likelihood.ts'
+
+/** The log-likelihood of what a group said, in rewards and extras. */
+export type DataLikelihood = PairLikelihood | RankingLikelihood
 
 /** The fit of one group, with the proof that it is the maximum of its log-posterior. */
 export type Fit = {
@@ -22,49 +27,63 @@ export type Fit = {
   iterations: number
   /** The log-posterior in ψ, and the log-likelihood in rewards and extras, both linearised at the maximum. */
   posterior: Likelihood
-  pairs: PairLikelihood
+  likelihood: DataLikelihood
 }
 
 /** The log-posterior of one group under a prior of its own, and the log-likelihood that it is made of. */
 export function posteriorOf(
-  counts: PairCounts,
+  counts: Counts,
   model: OutcomeModel,
   prior: Exclude<Prior, { kind: 'pooled' }>,
   features: FeatureTable | null,
-): { posterior: Likelihood; pairs: PairLikelihood } {
-  const pairs = pairLikelihood(counts, model)
-  const haunted = prior.kind === 'pseudo-item' ? withPhantom(pairs, prior.strength) : pairs
-  const likelihood = features === null ? haunted : linearLikelihood(haunted, features)
+): { posterior: Likelihood; likelihood: DataLikelihood } {
+  const likelihood = 'order' in counts ? rankingLikelihood(counts) : pairLikelihood(counts, model)
+  return { posterior: priorTo(likelihood, prior, features), likelihood }
+}
+
+/** The log-posterior that a prior makes of a log-likelihood in rewards and extras. */
+export function priorTo(
+  data: DataLikelihood,
+  prior: Exclude<Prior, { kind: 'pooled' }>,
+  features: FeatureTable | null,
+): Likelihood {
+  const inParameters = (likelihood: Likelihood) =>
+    features === null ? likelihood : linearLikelihood(likelihood, features)
   switch (prior.kind) {
     case 'gaussian':
-      return { posterior: withGaussianPrior(likelihood, prior.standardDeviation), pairs }
+      return withGaussianPrior(inParameters(data), prior.standardDeviation)
+    case 'pseudo-item':
+      return inParameters(withPhantom(data, prior.strength))
     case 'firth':
-      return { posterior: withJeffreysPrior(likelihood, pairs), pairs }
-    default:
-      return { posterior: likelihood, pairs }
+      if (data.kind !== 'pairs') throw new Error("Jeffreys' prior is for comparisons of two items")
+      return withJeffreysPrior(inParameters(data), data, (counts) =>
+        inParameters(pairLikelihood(counts, data.model)),
+      )
+    case 'none':
+      return inParameters(data)
   }
 }
 
 /** What a maximum of a group's log-posterior says, in its terms. */
-export function fitAt(maximum: Maximum, posterior: Likelihood, pairs: PairLikelihood): Fit {
+export function fitAt(maximum: Maximum, posterior: Likelihood, likelihood: DataLikelihood): Fit {
   const { at, gradientNorm, errorEstimate, iterations } = maximum
   const lifted = posterior.lift(at)
-  const rewards = lifted.slice(0, pairs.rewards)
+  const rewards = lifted.slice(0, likelihood.rewards)
   let mean = 0
   for (const reward of rewards) mean += reward / rewards.length
   for (let v = 0; v < rewards.length; v++) rewards[v] -= mean
-  pairs.linearise(lifted)
+  // Linearises what it is made of, too.
   posterior.linearise(at)
   return {
     at,
     rewards,
     unseenReward: posterior.shiftInvariant ? 0 : -mean,
-    logLikelihood: pairs.value(lifted),
+    logLikelihood: likelihood.value(lifted),
     gradientNorm,
     errorEstimate,
     iterations,
     posterior,
-    pairs,
+    likelihood,
   }
 }
 
@@ -79,8 +98,8 @@ export function fitBradleyTerry(
   prior: Exclude<Prior, { kind: 'pooled' }>,
   model: OutcomeModel = { ties: 'half-win', positionEffect: false },
 ): Fit {
-  const { posterior, pairs } = posteriorOf(counts, model, prior, null)
-  const maximum = maximise(posterior, true)
+  const { posterior, likelihood } = posteriorOf(counts, model, prior, null)
+  const maximum = prior.kind === 'firth' ? maximiseWithJeffreys(posterior) : maximise(posterior, true)
   if (maximum === null) throw notConverged()
-  return fitAt(maximum, posterior, pairs)
+  return fitAt(maximum, posterior, likelihood)
 }

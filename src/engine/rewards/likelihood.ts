@@ -1,3 +1,4 @@
+import type { Random } from '../numeric/random.ts'
 import type { Extra } from './model.ts'
 
 /**
@@ -45,10 +46,15 @@ export type Likelihood = {
   /** The transpose of {@link lift}: a gradient in rewards and extras as one in ψ. */
   lower(gradient: Float64Array): Float64Array
   /**
-   * Scores s_k with Σ_k s_k s_kᵀ the curvature (the prior's included), in rewards and extras: what a simulation of the
-   * estimate's distribution draws from where the curvature is too large to be factorised; null where it is dense.
+   * A random vector with mean zero whose covariance is the curvature (the prior's included), in rewards and extras: what
+   * simulates the estimate's distribution where the curvature is too large to be factorised; null where it is dense.
    */
-  informationScores: (() => Scores) | null
+  drawScore: ((random: Random) => Float64Array) | null
+  /**
+   * Where the Hessian of ℓ is not at hand and its curvature is that of something else: a log-likelihood with the same
+   * gradient at the point of the linearisation, whose curvature stands in for it in Newton's steps.
+   */
+  surrogate?: () => Likelihood
 }
 
 /** Sparse vectors in the space of rewards and extras: vector k has values[a] at index[a] for a in offsets[k] … offsets[k + 1]. */

@@ -4,15 +4,19 @@ import type { Likelihood } from './likelihood.ts'
 export type FeatureTable = { width: number; values: Float64Array }
 
 /** Rows that are multiplied together at a time, so that they stay in the processor's cache. */
-const BLOCK = 512
+const BLOCK = 1024
+/** Columns of LΦ that are at hand at a time. */
+const IMAGES = 4
 
 /**
  * The log-likelihood of reward weights w, where rewards are linear in features: θ = Φw. Its gradient is Φᵀ∂ℓ/∂θ and its
  * curvature ΦᵀLΦ, so that comparisons are still reduced to pairs. There is no intercept: a constant feature would
  * cancel from every difference.
  */
-export function linearLikelihood(base: Likelihood, { width, values: features }: FeatureTable): Likelihood {
+export function linearLikelihood(base: Likelihood, table: FeatureTable): Likelihood {
+  const { width } = table
   const m = base.rewards
+  const features = base.shiftInvariant ? withoutOffsets(table, m) : table.values
   const { extras } = base
   const size = width + extras.length
   const gradient = new Float64Array(size)
@@ -48,34 +52,37 @@ export function linearLikelihood(base: Likelihood, { width, values: features }: 
     for (let a = 0; a < size; a++) diagonal[a] = curvature[a * size + a]
   }
 
+  const effect = new Float64Array(base.size)
+  const images = Array.from({ length: IMAGES }, () => new Float64Array(base.size))
   /** The lower triangle of ΦᵀLΦ, bordered by the extras. */
   const fillCurvature = (): void => {
     curvature.fill(0)
-    const images = new Float64Array(width * m)
-    const x = new Float64Array(base.size)
-    const image = new Float64Array(base.size)
-    for (let f = 0; f < width; f++) {
-      x.set(features.subarray(f * m, (f + 1) * m))
-      base.multiply(x, image)
-      images.set(image.subarray(0, m), f * m)
-      for (let e = 0; e < extras.length; e++) curvature[(width + e) * size + f] = image[m + e]
-    }
-    for (let start = 0; start < m; start += BLOCK) {
-      const end = Math.min(m, start + BLOCK)
-      for (let f = 0; f < width; f++) {
-        for (let h = 0; h <= f; h++) {
-          let sum = 0
-          for (let v = start; v < end; v++) sum += images[f * m + v] * features[h * m + v]
-          curvature[f * size + h] += sum
+    effect.fill(0)
+    for (let f = 0; f < width; f += IMAGES) {
+      const few = Math.min(IMAGES, width - f)
+      for (let q = 0; q < few; q++) {
+        effect.set(features.subarray((f + q) * m, (f + q + 1) * m))
+        base.multiply(effect, images[q])
+        for (let e = 0; e < extras.length; e++) curvature[(width + e) * size + f + q] = images[q][m + e]
+      }
+      for (let start = 0; start < m; start += BLOCK) {
+        const end = Math.min(m, start + BLOCK)
+        for (let h = 0; h < f + few; h += 2) {
+          const second = Math.min(h + 1, width - 1)
+          const sums = products(images, features, h * m, second * m, start, end)
+          for (let q = 0; q < few; q++) {
+            curvature[(f + q) * size + h] += sums[2 * q]
+            if (second > h) curvature[(f + q) * size + second] += sums[2 * q + 1]
+          }
         }
       }
     }
-    x.fill(0)
+    effect.fill(0)
     for (let e = 0; e < extras.length; e++) {
-      x[m + e] = 1
-      base.multiply(x, image)
-      for (let h = 0; h <= e; h++) curvature[(width + e) * size + width + h] = image[m + h]
-      x[m + e] = 0
+      effect[m + e] = 1
+      base.multiply(effect, images[0])
+      for (let h = 0; h <= e; h++) curvature[(width + e) * size + width + h] = images[0][m + h]
+      effect[m + e] = 0
     }
   }
 
@@ -107,8 +114,68 @@ export function linearLikelihood(base: Likelihood, { width, values: features }: 
     reach: (step) => base.reach(lift(step)),
     lift,
     lower,
-    informationScores: null,
+    drawScore: null,
   }
+}
+
+/**
+ * Σ_v of each of four columns times each of two, from start to end: sums at 2·(of the four) + (of the two). Eight sums at
+ * a time need fewer reads of memory than one at a time, by which they are several times as fast.
+ *
+ * @returns overwritten by the next call
+ */
+function products(
+  [a, b, c, d]: readonly Float64Array[],
+  features: Float64Array,
+  first: number,
+  second: number,
+  start: number,
+  end: number,
+): Float64Array {
+  let a0 = 0
+  let a1 = 0
+  let b0 = 0
+  let b1 = 0
+  let c0 = 0
+  let c1 = 0
+  let d0 = 0
+  let d1 = 0
+  for (let v = start; v < end; v++) {
+    const x = features[first + v]
+    const y = features[second + v]
+    a0 += a[v] * x
+    a1 += a[v] * y
+    b0 += b[v] * x
+    b1 += b[v] * y
+    c0 += c[v] * x
+    c1 += c[v] * y
+    d0 += d[v] * x
+    d1 += d[v] * y
+  }
+  sums.set([a0, a1, b0, b1, c0, c1, d0, d1])
+  return sums
+}
+
+const sums = new Float64Array(2 * IMAGES)
+
+/**
+ * The same features less what all items have of them, where that is most of it: only differences matter, and an offset
+ * would leave them few digits. A constant feature becomes zero.
+ */
+function withoutOffsets({ width, values }: FeatureTable, m: number): Float64Array {
+  let shifted: Float64Array | null = null
+  for (let f = 0; f < width; f++) {
+    let low = Number.POSITIVE_INFINITY
+    let high = Number.NEGATIVE_INFINITY
+    for (let v = f * m; v < (f + 1) * m; v++) {
+      if (values[v] < low) low = values[v]
+      if (values[v] > high) high = values[v]
+    }
+    if (high - low >= Math.max(high, -low) / 2) continue
+    shifted ??= values.slice()
+    for (let v = f * m; v < (f + 1) * m; v++) shifted[v] -= low
+  }
+  return shifted ?? values
 }
 
 /** Comparisons on a feature: those of each item times how far its feature is from their mean. */

@@ -4,66 +4,93 @@ import { centre, newtonStep } from './newton-step.ts'
 
 /** The maximum of a log-likelihood or log-posterior, with the proof that it is one. */
 export type Maximum = {
-  /** ψ; where ℓ is shift-invariant its rewards have mean zero. The likelihood is left linearised there. */
+  /** ψ; where ℓ is shift-invariant its rewards have mean zero. */
   at: Float64Array
   /** max_a |∂ℓ/∂ψ_a| / totals_a. */
   gradientNorm: number
-  /** ‖H⁻¹g‖∞ (H⁺ where ℓ is shift-invariant): how far, to first order, ψ is from the maximum. */
+  /**
+   * How far, to first order, ψ is from the maximum: ‖H⁻¹g‖∞ (H⁺ where ℓ is shift-invariant), or with features, whose
+   * units are arbitrary, the most that it changes the log-odds of a comparison. Where steps are a surrogate's, that of the
+   * last over one minus the rate at which they shrink.
+   */
   errorEstimate: number
   /** Newton steps taken. */
   iterations: number
 }
 
 export const TOLERANCE = 1e-10
-const ROUNDING = 1e-14
+export const ROUNDING = 1e-14
 const MAX_STEPS = 1000
-/** Where log-odds of a comparison are beyond this and still grow, the maximum is taken to be at infinity. */
-const FAR = 100
-const STILL_GROWING = 0.5
+/** Steps after the gradient has vanished in which the error must halve; what it wavers about longer is of rounding. */
+const PATIENCE = 100
+/** Where log-odds of a comparison are beyond this and still grow, the maximum may well be at infinity. */
+export const FAR = 40
+export const STILL_GROWING = 0.5
+/** Where log-odds are beyond this, what a likelihood still gains by their growth may be lost in rounding. */
+export const HIDDEN = 30
+/** Steps that a surrogate leads to shrink faster than this, or are so small that rounding alone keeps them up. */
+const SLOWEST = 0.99
 
 /**
  * Maximises a concave log-likelihood by Newton's method.
  *
  * Stops only where both the gradient, relative to the comparisons, and the Newton step that would come next are at
  * most 1e-10; then goes on while that still shrinks, to the last digit. Where the maximum is at infinity the steps
- * never shrink, so that convergence itself proves that it is finite.
+ * never shrink, so that convergence itself proves that it is finite, unless log-odds are so large that rounding hides
+ * it.
  *
  * A full step provably never lowers ℓ while it changes no difference between the log-odds of two outcomes by more than
  * 1.5: along a step that changes none by more than r, curvature grows at most by e^r (Bach, Electron. J. Statist. 4,
  * 2010, Prop. 1), and (e^r − r − 1)/r² ≤ 1 up to r = 1.79. Longer steps are halved while they lower it.
  *
- * @param finite whether a finite maximum is known to exist; otherwise steps that lead far away end the search
+ * @param finite whether a finite maximum is known to exist; otherwise the search ends where it leads far away
+ * @param start where to begin: any point near the maximum saves steps
  * @returns null where it does not converge: there is no finite maximum, or rounding or the spread of weights hides it
  */
-export function maximise(likelihood: Likelihood, finite: boolean): Maximum | null {
+export function maximise(
+  likelihood: Likelihood,
+  finite: boolean,
+  start: Float64Array = new Float64Array(likelihood.size),
+): Maximum | null {
   const { size, rewards, shiftInvariant } = likelihood
-  const at = new Float64Array(size)
+  const at = start.slice()
   const delta = new Float64Array(size)
   let best: Maximum | null = null
   let tolerance = 0.1
   let iterations = 0
+  let stepBefore = Number.POSITIVE_INFINITY
+  let least = Number.POSITIVE_INFINITY
+  let patience = PATIENCE
+  const distance = (point: Float64Array) => likelihood.reach(point.map((value, a) => value - start[a]))
 
   while (true) {
     likelihood.linearise(at)
     const gradientNorm = relativeGradient(likelihood)
     // The step doubles as the error estimate, so near the end it is solved far beyond the two digits asked of it.
-    if (gradientNorm < 1e-4) tolerance = 1e-6
-    if (!newtonStep(likelihood, tolerance, delta)) break
-    const errorEstimate = largest(delta)
-    if (!Number.isFinite(errorEstimate)) break
+    if (gradientNorm < 1e-4) tolerance = 1e-8
+    if (!newtonStep(likelihood.surrogate?.() ?? likelihood, tolerance, delta)) break
+    const reach = likelihood.reach(delta)
+    const step = likelihood.dense ? reach : largest(delta)
+    if (!Number.isFinite(step)) break
+    const rate = likelihood.surrogate === undefined ? 0 : Math.min(step / stepBefore, SLOWEST)
+    const errorEstimate = step / (1 - rate)
+    stepBefore = step
 
     const close = gradientNorm <= TOLERANCE && errorEstimate <= TOLERANCE
     if (close && best !== null && errorEstimate > best.errorEstimate / 2) break
     if (close) best = { at: at.slice(), gradientNorm, errorEstimate, iterations }
     if (close && errorEstimate <= ROUNDING) break
-    if (iterations === MAX_STEPS) break
-    if (!finite && likelihood.reach(at) > FAR && likelihood.reach(delta) > STILL_GROWING) break
-    advance(likelihood, at, delta)
+    if (!(gradientNorm <= TOLERANCE) || errorEstimate < least / 2) {
+      least = errorEstimate
+      patience = PATIENCE
+    }
+    if (iterations === MAX_STEPS || patience-- === 0) break
+    if (!finite && reach > STILL_GROWING && distance(at) > FAR) break
+    advance(likelihood, at, delta, reach)
     if (shiftInvariant) centre(at, rewards)
     iterations++
   }
-  if (best === null) return null
-  likelihood.linearise(best.at)
+  if (best === null || (!finite && distance(best.at) > HIDDEN)) return null
   return { ...best, iterations }
 }
 
@@ -76,12 +103,12 @@ export function notConverged(): Problem {
   )
 }
 
-const SAFE_CHANGE = 1.5
+export const SAFE_CHANGE = 1.5
 
 /** Moves along δ: the whole way where that is safe, else half as far while ℓ would fall. */
-function advance(likelihood: Likelihood, at: Float64Array, delta: Float64Array): void {
+function advance(likelihood: Likelihood, at: Float64Array, delta: Float64Array, reach: number): void {
   let step = 1
-  if (likelihood.reach(delta) > SAFE_CHANGE) {
+  if (reach > SAFE_CHANGE) {
     const before = likelihood.value(at)
     for (let halvings = 0; halvings < 60; halvings++) {
       const trial = at.map((value, v) => value + step * delta[v])
@@ -92,10 +119,11 @@ function advance(likelihood: Likelihood, at: Float64Array, delta: Float64Array):
   for (let v = 0; v < at.length; v++) at[v] += step * delta[v]
 }
 
-/** max_a |g_a| / totals_a. */
-export function relativeGradient({ gradient, totals }: Likelihood): number {
+/** max_a |g_a| / totals_a; where nothing was compared, and only a prior speaks, the gradient itself. */
+export function relativeGradient({ gradient, totals }: Pick<Likelihood, 'gradient' | 'totals'>): number {
   let norm = 0
-  for (let v = 0; v < gradient.length; v++) norm = Math.max(norm, Math.abs(gradient[v]) / totals[v])
+  for (let a = 0; a < gradient.length; a++)
+    norm = Math.max(norm, Math.abs(gradient[a]) / (totals[a] > 0 ? totals[a] : 1))
   return norm
 }
 

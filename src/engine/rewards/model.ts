@@ -22,8 +22,8 @@ export type OutcomeModel = {
   positionEffect: boolean
 }
 
-/** Parameters besides the rewards: γ, and η = log ν. */
-export type Extra = 'position' | 'logTie'
+/** Parameters besides the rewards: γ, and η = log ν; with rankings also those of ties among three and four. */
+export type Extra = 'position' | 'logTie' | 'logTie3' | 'logTie4'
 
 export function extrasOf({ ties, positionEffect }: OutcomeModel): Extra[] {
   return [

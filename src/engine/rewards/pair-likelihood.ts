@@ -1,5 +1,6 @@
 import type { PairCounts } from '../comparisons/pairs.ts'
-import { gatherScores, type Likelihood, type Scores } from './likelihood.ts'
+import { normal, type Random } from '../numeric/random.ts'
+import type { gatherScores, Likelihood } from './likelihood.ts'
 import { extrasOf, type OutcomeModel } from './model.ts'
 import {
   binaryTerms,
@@ -15,6 +16,7 @@ const EXP_RANGE = 300
 
 /** The log-likelihood of pair counts, with what the uncertainty of its maximum needs besides. */
 export type PairLikelihood = Likelihood & {
+  kind: 'pairs'
   counts: PairCounts
   model: OutcomeModel
   /** The entries of item v as the lower one are offsets[v] … offsets[v + 1]. */
@@ -214,24 +216,23 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
     return largest
   }
 
-  const informationScores = (): Scores => {
-    const gather = gatherScores(davidson ? 2 * entries : entries, (davidson ? 5 : 3) * entries)
+  const drawScore = (random: Random): Float64Array => {
+    const sum = new Float64Array(size)
     for (let k = 0; k < entries; k++) {
-      addFactor(
-        gather,
-        counts,
-        k,
-        gamma,
-        eta,
-        edges[k],
-        davidson ? crosses[k] : 0,
-        davidson ? tieEdges[k] : 0,
-      )
+      const root = Math.sqrt(edges[k])
+      const xi = normal(random)
+      sum[lower[k]] += xi * root
+      sum[higher[k]] -= xi * root
+      if (gamma >= 0 && first !== null) sum[gamma] += xi * first[k] * root
+      if (!davidson) continue
+      const along = root > 0 ? crosses[k] / root : 0
+      sum[eta] += xi * along + normal(random) * Math.sqrt(Math.max(0, tieEdges[k] - along * along))
     }
-    return gather.scores()
+    return sum
   }
 
   return {
+    kind: 'pairs',
     counts,
     model,
     offsets,
@@ -250,7 +251,7 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
     reach,
     lift: (step) => step,
     lower: (gradient) => gradient,
-    informationScores,
+    drawScore,
     difference,
   }
 }

@@ -1,5 +1,6 @@
+import { normal } from '../numeric/random.ts'
 import { sigmoid, softplus } from '../numeric/softplus.ts'
-import { gatherScores, type Likelihood, type Scores } from './likelihood.ts'
+import type { Likelihood } from './likelihood.ts'
 
 /** Adds −θ_i²/(2s²) for every reward (or reward weight): the log-density of θ_i ~ N(0, s²), up to a constant. */
 export function withGaussianPrior(base: Likelihood, standardDeviation: number): Likelihood {
@@ -35,7 +36,7 @@ function withDiagonalPrior(base: Likelihood, term: Term): Likelihood {
   const gradient = new Float64Array(base.size)
   const diagonal = new Float64Array(base.size)
   const added = new Float64Array(m)
-  const scores = base.informationScores
+  const { drawScore } = base
   return {
     ...base,
     shiftInvariant: false,
@@ -65,20 +66,13 @@ function withDiagonalPrior(base: Likelihood, term: Term): Likelihood {
       const kept = order - base.extras.length
       for (let v = 0; v < kept; v++) matrix[v * order + v] += added[v]
     },
-    informationScores: scores === null ? null : () => withDiagonal(scores(), added),
+    drawScore:
+      drawScore === null
+        ? null
+        : (random) => {
+            const drawn = drawScore(random)
+            for (let v = 0; v < m; v++) drawn[v] += Math.sqrt(added[v]) * normal(random)
+            return drawn
+          },
   }
-}
-
-/** Scores of a likelihood, and one more for each reward. */
-function withDiagonal({ offsets, index, values }: Scores, added: Float64Array): Scores {
-  const gather = gatherScores(offsets.length - 1 + added.length, index.length + added.length)
-  for (let k = 0; k + 1 < offsets.length; k++) {
-    for (let a = offsets[k]; a < offsets[k + 1]; a++) gather.entry(index[a], values[a])
-    gather.close()
-  }
-  added.forEach((curvature, v) => {
-    gather.entry(v, Math.sqrt(curvature))
-    gather.close()
-  })
-  return gather.scores()
 }

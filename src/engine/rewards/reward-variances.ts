@@ -1,4 +1,5 @@
 import type { Features } from '../comparisons/read.ts'
+import { varianceAlong } from './contrasts.ts'
 import type { Covariance } from './covariance.ts'
 
 /**
@@ -17,18 +18,13 @@ export function rewardVariances(
 ): Float64Array {
   if (features === null) return variances.slice(0, items.length)
   const { width, values } = features
+  // From the first item's features, as an offset that all share would leave differences few digits.
+  const above = (item: number, f: number) => values[item * width + f] - values[items[0] * width + f]
   const centre = new Float64Array(width)
-  for (const item of items)
-    for (let f = 0; f < width; f++) centre[f] += values[item * width + f] / items.length
+  for (const item of items) for (let f = 0; f < width; f++) centre[f] += above(item, f) / items.length
   return Float64Array.from(items, (item) => {
     const c = new Float64Array(variances.length)
-    for (let f = 0; f < width; f++) c[f] = values[item * width + f] - centre[f]
-    return Math.max(0, dot(c, covariance.times(c)))
+    for (let f = 0; f < width; f++) c[f] = above(item, f) - centre[f]
+    return varianceAlong(covariance, c)
   })
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0
-  for (let k = 0; k < a.length; k++) sum += a[k] * b[k]
-  return sum
 }

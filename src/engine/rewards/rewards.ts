@@ -1,15 +1,23 @@
-import { type Connectivity, connectivity } from '../comparisons/connectivity.ts'
-import type { PairCounts } from '../comparisons/pairs.ts'
+import {
+  type Beats,
+  type Connectivity,
+  connectivity,
+  type Orders,
+  ordersFollowItems,
+} from '../comparisons/connectivity.ts'
+import { beatsOf, type Counts, overItems } from '../comparisons/counts.ts'
 import type { GroupData, Preferences } from '../preferences.ts'
-import { Problem } from '../problem.ts'
+import { invalidRequest, Problem } from '../problem.ts'
 import { type Covariance, covarianceOf } from './covariance.ts'
-import { dependentFeatures, recessionDirection } from './existence.ts'
-import { type Fit, fitAt, posteriorOf } from './fit-group.ts'
+import { dependentParameters, recessionDirection } from './existence.ts'
+import { type DataLikelihood, type Fit, fitAt, posteriorOf } from './fit-group.ts'
+import { maximiseWithJeffreys } from './jeffreys.ts'
 import type { Likelihood } from './likelihood.ts'
 import { maximise, notConverged } from './maximise.ts'
 import type { Extra, OutcomeModel, Prior } from './model.ts'
 import { fitPooled, type PooledFit } from './pooled.ts'
-import { annotatorScores, comparisonScores } from './scores.ts'
+import { fitReliability, type Reliability, type ReliabilityFit } from './reliability.ts'
+import { scoresOf } from './scores.ts'
 
 /** The rewards of one group over all items of the request. */
 export type GroupRewards = {
@@ -31,6 +39,8 @@ export type FittedGroup = {
   fit: Fit
   /** Where groups were pooled: what they share, and how far this one was drawn to it. */
   pooled: PooledShare | null
+  /** Where annotators differ in it: how reliable each is. */
+  reliability: ReliabilityFit | null
 }
 
 /** What a pooled fit says of one group. */
@@ -40,7 +50,12 @@ type PooledShare = Pick<PooledFit, 'standardDeviation' | 'populationDeviation' |
 }
 
 /** How rewards are fitted, with every default filled in. */
-export type Model = OutcomeModel & { prior: Prior; standardErrors: 'fisher' | 'sandwich' | 'clustered' }
+export type Model = OutcomeModel & {
+  prior: Prior
+  standardErrors: 'fisher' | 'sandwich' | 'clustered'
+  /** Whether annotators differ in how reliable they are; null where all count the same. */
+  reliability: Reliability | null
+}
 
 /** Standing for no model where rewards were given. */
 export const NO_MODEL: Model = {
@@ -48,15 +63,21 @@ export const NO_MODEL: Model = {
   ties: 'half-win',
   positionEffect: false,
   standardErrors: 'fisher',
+  reliability: null,
 }
 
 /**
  * The rewards of every group: as given, or fitted to the group's own data.
  *
+ * @param seed of the points from which a maximum is looked for where there may be several
  * @throws Problem `no-finite-estimate` that tells, for each group that has none, its components, undefeated and winless
  *   items, and the direction in which the likelihood grows; `collinear-features`; `not-converged`
  */
-export async function rewardsOf(preferences: Preferences, model: Model): Promise<GroupRewards[]> {
+export async function rewardsOf(
+  preferences: Preferences,
+  model: Model,
+  seed: number,
+): Promise<GroupRewards[]> {
   const { groups, items, source } = preferences
   const n = items.length
   if (source.kind === 'rewards') {
@@ -67,15 +88,22 @@ export async function rewardsOf(preferences: Preferences, model: Model): Promise
       fitted: null,
     }))
   }
-  const graphs = source.groups.map(({ counts, named }) => (named ? connectivity(counts) : null))
+  const graphs = source.groups.map((group) => (group.named ? connectivity(beatsOf(group.counts)) : null))
   const fitted =
     model.prior.kind === 'pooled'
       ? await poolGroups(preferences, source.groups, graphs, model, model.prior)
-      : await fitGroups(preferences, source.groups, graphs, model, model.prior)
+      : await fitGroups(preferences, source.groups, graphs, model, model.prior, seed)
   return fitted.map((group) => rewardsOverItems(preferences, group))
 }
 
 type OwnPrior = Exclude<Prior, { kind: 'pooled' }>
+
+/** Where the search for a maximum begins: at zero, but with rankings where ties are about as frequent as they were. */
+function startOf({ size, rewards }: Likelihood, likelihood: DataLikelihood): Float64Array {
+  const start = new Float64Array(size)
+  if (likelihood.kind === 'rankings') start.set(likelihood.tieStart, rewards)
+  return start
+}
 
 /** Fits each group on its own. */
 async function fitGroups(
@@ -84,38 +112,59 @@ async function fitGroups(
   graphs: readonly (Connectivity | null)[],
   model: Model,
   prior: OwnPrior,
+  seed: number,
 ): Promise<FittedGroup[]> {
+  const { reliability } = model
   const proper = prior.kind === 'gaussian' || prior.kind === 'pseudo-item'
   const linear = data.some(({ features }) => features !== null)
+  if (prior.kind === 'pseudo-item' && data.some(({ named }) => !named)) {
+    const detail =
+      'needs items to compare the phantom with, and comparisons bring feature differences of none: use gaussian'
+    throw invalidRequest([{ pointer: '/model/prior', detail }])
+  }
   if (!proper && !linear) {
-    const broken = graphs.map((graph) => graph !== null && components(graph, prior) > 1)
+    const broken = graphs.map((graph) => graph !== null && components(graph, model, prior) > 1)
     if (broken.some(Boolean)) throw noFiniteEstimate(preferences, data, graphs, broken, [])
   }
   const failures: Failure[] = []
   const fitted: FittedGroup[] = []
   for (let g = 0; g < data.length; g++) {
-    const { counts, features } = data[g]
-    const { posterior, pairs } = posteriorOf(counts, model, prior, features)
-    if (linear && prior.kind !== 'gaussian') {
-      const dependent = dependentFeatures(posterior)
-      if (dependent.length > 0) throw collinear(preferences.groups[g], dependent)
-    }
-    const proven = pairs.extras.length === 0 && (proper || !linear)
-    const maximum = maximise(posterior, proven || prior.kind === 'firth')
-    if (maximum === null) {
-      if (proven) throw notConverged()
-      const free = Array.from({ length: posterior.size }, (_, a) => a)
-      const moving = proper ? free.slice(posterior.rewards) : free
-      const direction = await recessionDirection(posterior, pairs, moving)
-      if (direction === null) throw notConverged()
-      failures.push({ group: g, direction, likelihood: posterior })
+    const own = data[g]
+    const { posterior, likelihood } = posteriorOf(own.counts, model, prior, own.features)
+    if (linear && prior.kind !== 'gaussian') requireIndependent(preferences.groups[g], [posterior])
+    const confounded = model.positionEffect && own.kind === 'pairs' && ordersFollowItems(own.counts)
+    if (confounded && !linear && !proper) throw inseparable(preferences.groups[g], [], true)
+    if (reliability !== null && prior.kind !== 'firth' && own.kind === 'pairs') {
+      requireFew('/model/reliability', preferences.groups[g], likelihood)
+      const found = fitReliability(own, prior, reliability, seed)
+      if (found === null) throw notConverged()
+      if ('direction' in found) failures.push({ group: g, ...found })
+      else fitted.push({ data: own, connectivity: graphs[g], pooled: null, ...found })
       continue
     }
+    if (prior.kind === 'firth') requireFew('/model/prior', preferences.groups[g], posterior)
+    const proven = likelihood.extras.length === 0 && (proper || !linear)
+    const start = startOf(posterior, likelihood)
+    let maximum =
+      prior.kind === 'firth' ? maximiseWithJeffreys(posterior) : maximise(posterior, proven, start)
+    if (maximum === null && !proven && prior.kind !== 'firth') {
+      const free = Array.from({ length: posterior.size }, (_, a) => a)
+      const moving = proper ? free.slice(posterior.rewards) : free
+      const direction = await recessionDirection(posterior, likelihood, moving)
+      if (direction === 'undecided') throw undecided(preferences.groups[g])
+      if (direction !== 'none') {
+        failures.push({ group: g, direction, likelihood: posterior })
+        continue
+      }
+      maximum = maximise(posterior, true, start)
+    }
+    if (maximum === null) throw notConverged()
     fitted.push({
-      data: data[g],
+      data: own,
       connectivity: graphs[g],
-      fit: fitAt(maximum, posterior, pairs),
+      fit: fitAt(maximum, posterior, likelihood),
       pooled: null,
+      reliability: null,
     })
   }
   if (failures.length > 0) {
@@ -123,6 +172,15 @@ async function fitGroups(
     throw noFiniteEstimate(preferences, data, graphs, broken, failures)
   }
   return fitted
+}
+
+/** Some log-posteriors have a dense curvature that is factorised, and inverted, at every step. */
+const DENSE_LIMIT = 1000
+
+function requireFew(pointer: string, group: string, { size }: Likelihood): void {
+  if (size <= DENSE_LIMIT) return
+  const detail = `is fitted for at most ${DENSE_LIMIT} parameters a group, and "${group}" has ${size}`
+  throw invalidRequest([{ pointer, detail }])
 }
 
 /** Fits all groups at once, each drawn to what they have in common. */
@@ -134,13 +192,32 @@ async function poolGroups(
   prior: Extract<Prior, { kind: 'pooled' }>,
 ): Promise<FittedGroup[]> {
   const n = preferences.items.length
-  const wide = data.map((group) => (group.features === null ? overAllItems(group, n) : group))
-  const parts = wide.map(({ counts, features }) => posteriorOf(counts, model, { kind: 'none' }, features))
-  const population = prior.populationDeviation ?? (fallsApart(wide) ? null : 'flat')
+  const own = withSameExtras(data)
+  const linear = data[0].features !== null
+  const all = Array.from({ length: n }, (_, i) => i)
+  const wide = linear ? own : own.map((counts) => overItems(counts, all))
+  const flat: OwnPrior = { kind: 'none' }
+  const parts = wide.map((counts, g) => posteriorOf(counts, model, flat, data[g].features))
+  requireFew('/model/prior', preferences.groups[0], parts[0].posterior)
+  const population = prior.populationDeviation ?? (!linear && fallsApart(wide) ? null : 'flat')
+  if (population === 'flat' && linear)
+    requireIndependent(
+      null,
+      Array.from(parts, (part) => part.posterior),
+    )
+  const confounded = !linear && model.positionEffect && ordersFollowItems(ordersOf(wide))
+  if (population === 'flat' && confounded) throw inseparable(null, [], true)
+  const { size, rewards, shiftInvariant } = parts[0].posterior
+  const members = own.map((counts, g) => ({
+    likelihood: linear ? parts[g].posterior : posteriorOf(counts, model, flat, null).posterior,
+    index: withExtras(linear ? Array.from({ length: rewards }, (_, a) => a) : counts.items, rewards, size),
+  }))
   const pooled = fitPooled(
-    parts.map(({ posterior }) => posterior),
+    members,
+    { size, rewards, shiftInvariant },
     prior.standardDeviation,
     population,
+    startOf(parts[0].posterior, parts[0].likelihood),
   )
   if (pooled === null) {
     throw new Problem(
@@ -151,15 +228,16 @@ async function poolGroups(
       { evidence: { groups: [] } },
     )
   }
-  return wide.map((group, g) => {
-    const { posterior, pairs } = parts[g]
+  return data.map((group, g) => {
+    const { posterior, likelihood } = parts[g]
     const { gradientNorm, errorEstimate, iterations } = pooled
     const maximum = { at: pooled.groups[g], gradientNorm, errorEstimate, iterations }
     return {
-      data: { ...group, counts: data[g].counts },
+      data: group,
       connectivity: graphs[g],
-      fit: fitAt(maximum, posterior, pairs),
+      fit: fitAt(maximum, posterior, likelihood),
       pooled: pooledShare(pooled, g),
+      reliability: null,
     }
   })
 }
@@ -176,20 +254,31 @@ function pooledShare(pooled: PooledFit, g: number): PooledShare {
 }
 
 /** Whether the comparisons of all groups together are not strongly connected, so that the population has no finite estimate. */
-function fallsApart(wide: readonly GroupData[]): boolean {
-  return wide[0].features === null && connectivity(allTogether(wide)).components.length > 1
+function fallsApart(wide: readonly Counts[]): boolean {
+  return connectivity(allTogether(wide.map(beatsOf))).components.length > 1
 }
 
-/** The same counts with every item of the request among the group's. */
-function overAllItems(group: GroupData, n: number): GroupData {
-  const { items, i, j } = group.counts
-  const counts = {
-    ...group.counts,
-    items: Int32Array.from({ length: n }, (_, k) => k),
-    i: i.map((v) => items[v]),
-    j: j.map((v) => items[v]),
+/** In which orders the groups were shown their pairs, over the same items. */
+function ordersOf(wide: readonly Counts[]): Orders {
+  const pairs = wide.flatMap((counts) => ('order' in counts ? [] : [counts]))
+  return {
+    items: wide[0].items,
+    i: Int32Array.from(pairs.flatMap(({ i }) => Array.from(i))),
+    j: Int32Array.from(pairs.flatMap(({ j }) => Array.from(j))),
+    first: Int8Array.from(pairs.flatMap(({ i, first }) => Array.from(first ?? i.map(() => 0)))),
   }
-  return { ...group, counts }
+}
+
+/** The counts of all groups, such that each has all extras that any of them has. */
+function withSameExtras(data: readonly GroupData[]): Counts[] {
+  const sizes = data.flatMap(({ kind, counts }) => (kind === 'rankings' ? counts.sizes : []))
+  const common = Array.from(new Set(sizes)).sort((a, b) => a - b)
+  return data.map(({ kind, counts }) => (kind === 'rankings' ? { ...counts, sizes: common } : counts))
+}
+
+/** Indices of some rewards, and of all extras after them. */
+function withExtras(rewards: Iterable<number>, from: number, size: number): Int32Array {
+  return Int32Array.from([...rewards, ...Array.from({ length: size - from }, (_, e) => from + e)])
 }
 
 /** The rewards of a fitted group, spread over the items of the request. */
@@ -202,9 +291,10 @@ function rewardsOverItems({ items, features }: Preferences, fitted: FittedGroup)
     const weights = fit.at.slice(0, data.features.width)
     const values = new Float64Array(n)
     if (features !== null) {
+      // From the first item's features, as an offset that all share would leave rewards few digits.
       for (let i = 0; i < n; i++)
         for (let f = 0; f < weights.length; f++)
-          values[i] += weights[f] * features.values[i * weights.length + f]
+          values[i] += weights[f] * (features.values[i * weights.length + f] - features.values[f])
       let mean = 0
       for (const value of values) mean += value / n
       for (let i = 0; i < n; i++) values[i] -= mean
@@ -234,14 +324,9 @@ export function groupCovariance(
   seed: number,
 ): Covariance | null {
   if (pooled !== null) return pooled.covariance
-  const { posterior, pairs, at } = fit
-  const lifted = posterior.lift(at)
+  const { posterior, likelihood, at } = fit
   const scores =
-    standardErrors === 'sandwich' && data.squares !== null
-      ? comparisonScores(pairs, data.squares, lifted)
-      : standardErrors === 'clustered' && data.judgements !== null
-        ? annotatorScores(pairs, data.judgements, lifted)
-        : null
+    standardErrors === 'fisher' ? null : scoresOf(data, likelihood, standardErrors, posterior.lift(at))
   return covarianceOf(posterior, scores, seed)
 }
 
@@ -264,9 +349,12 @@ function byCodeUnit(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** Jeffreys' prior needs the items only to be connected, whoever won; no prior needs strong connection. */
-function components(graph: Connectivity, prior: OwnPrior): number {
-  return prior.kind === 'firth' ? graph.pieces : graph.components.length
+/**
+ * Jeffreys' prior needs the items only to be connected, whoever won, and so do annotators who may not mean what they say;
+ * otherwise no prior needs strong connection.
+ */
+function components(graph: Connectivity, { reliability }: Model, prior: OwnPrior): number {
+  return prior.kind === 'firth' || reliability !== null ? graph.pieces : graph.components.length
 }
 
 /** A group whose likelihood grows for ever along a direction of its parameters. */
@@ -297,17 +385,23 @@ function noFiniteEstimate(
     evidence.length === 1
       ? `The group "${evidence[0].id}" has`
       : `${evidence.length} groups, "${evidence[0].id}" first, have`
+  const inPieces = graphs.every((graph, g) => !broken[g] || (graph !== null && graph.pieces > 1))
   const why =
     failures.length > 0
       ? 'moving the parameters along `direction` makes what was observed ever more likely, so the likelihood grows ' +
-        'without bound (the data are separated; with Davidson ties it may be that there are no ties, or only ties)'
-      : 'some items never beat or tied any of the others, directly or through a chain of comparisons, so the likelihood ' +
-        'grows without bound as they move apart'
+        'without bound (the data are separated; with Davidson ties it may be that there are no ties, or only ties; with ' +
+        'reliability, that all that speaks against it passes for slips)'
+      : inPieces
+        ? 'some items were never compared with the others, directly or through a chain of comparisons, so nothing tells ' +
+          'how far they are apart'
+        : 'some items never beat or tied any of the others, directly or through a chain of comparisons, so the ' +
+          'likelihood grows without bound as they move apart'
+  const firth = data[0].kind === 'pairs' ? ', and {"kind": "firth"} every connected one' : ''
   return new Problem(
     'no-finite-estimate',
     `${which} no finite Bradley–Terry estimate: ${why}. Collect more comparisons, leave items out, or declare a prior: ` +
       '{"kind": "gaussian", "standardDeviation": 2} or {"kind": "pseudo-item", "strength": 0.5} give every group finite ' +
-      'rewards, and {"kind": "firth"} every connected one.',
+      `rewards${firth}.`,
     { evidence: { groups: evidence } },
   )
 }
@@ -326,10 +420,10 @@ function namedDirection({ direction, likelihood }: Failure, data: GroupData, ite
 }
 
 /** The entries of all groups, which must be over the same items, as those of one. */
-function allTogether(wide: readonly GroupData[]): PairCounts {
-  const entries = wide.flatMap(({ counts }) => Array.from(counts.i, (_, k) => ({ counts, k })))
+function allTogether(wide: readonly Beats[]): Beats {
+  const entries = wide.flatMap((counts) => Array.from(counts.i, (_, k) => ({ counts, k })))
   return {
-    ...wide[0].counts,
+    items: wide[0].items,
     i: Int32Array.from(entries, ({ counts, k }) => counts.i[k]),
     j: Int32Array.from(entries, ({ counts, k }) => counts.j[k]),
     wins: Float64Array.from(entries, ({ counts, k }) => counts.wins[k]),
@@ -338,12 +432,36 @@ function allTogether(wide: readonly GroupData[]): PairCounts {
   }
 }
 
-function collinear(group: string, features: readonly number[]): Problem {
+/**
+ * Refuses features, and a position effect beside them, that comparisons cannot tell apart.
+ *
+ * @param group null for all groups together
+ */
+function requireIndependent(group: string | null, likelihoods: readonly Likelihood[]): void {
+  const { rewards: width } = likelihoods[0]
+  const dependent = dependentParameters(likelihoods)
+  const features = dependent.filter((a) => a < width)
+  if (dependent.length > 0) throw inseparable(group, features, features.length < dependent.length)
+}
+
+function inseparable(group: string | null, features: readonly number[], position: boolean): Problem {
+  const whose = group === null ? 'all groups together' : `the group "${group}"`
+  const detail =
+    features.length > 0
+      ? `The features at positions ${features.join(', ')} (from 0) are linear combinations of those before them over all ` +
+        `differences that ${whose} compared, or the same on both sides of each, so that their weights cannot be told apart.`
+      : `In what ${whose} compared, who was shown first says no more than which two items these were, so that the position ` +
+        'effect cannot be told from the rewards (show pairs in both orders).'
+  return new Problem('collinear-features', `${detail} Leave them out, or declare a gaussian prior.`, {
+    evidence: { group, features: [...features], position },
+  })
+}
+
+/** The refusal where no maximum was found, and it was not proved that there is none. */
+function undecided(group: string): Problem {
   return new Problem(
-    'collinear-features',
-    `The features at positions ${features.join(', ')} (from 0) are linear combinations of those before them over all ` +
-      `differences that the group "${group}" compared, or the same on both sides of each, so that their weights cannot be ` +
-      'told apart. Leave them out, or declare a gaussian prior.',
-    { evidence: { group, features: [...features] } },
+    'not-converged',
+    `No estimate of the group "${group}" was found. It is likely that there is none that is finite, and there are too many ` +
+      'comparisons to prove it. Declare a gaussian prior, or leave out the effects of ties, positions or features.',
   )
 }

@@ -1,7 +1,38 @@
 import type { Judgements, SquaredWeights } from '../comparisons/judgements.ts'
+import type { RankingJudgements } from '../comparisons/ranking-counts.ts'
+import type { GroupData } from '../preferences.ts'
+import type { DataLikelihood } from './fit-group.ts'
 import { gatherScores, type Scores } from './likelihood.ts'
 import { binaryTerms, davidsonTerms, newTerms } from './outcome.ts'
 import { addFactor, type PairLikelihood } from './pair-likelihood.ts'
+
+/**
+ * The scores whose squares are the middle of a sandwich: of single comparisons or rankings, or of annotators.
+ *
+ * @param at ψ in rewards and extras
+ * @returns null where the data do not tell
+ */
+export function scoresOf(
+  data: GroupData,
+  likelihood: DataLikelihood,
+  standardErrors: 'sandwich' | 'clustered',
+  at: Float64Array,
+): Scores | null {
+  const { squares, judgements } = data
+  const clustered = standardErrors === 'clustered'
+  if ((clustered ? judgements : squares) === null) return null
+  if (data.kind === 'pairs' && likelihood.kind === 'pairs') {
+    return clustered
+      ? annotatorScores(likelihood, data.judgements as Judgements, at)
+      : comparisonScores(likelihood, data.squares as SquaredWeights, at)
+  }
+  if (data.kind === 'rankings' && likelihood.kind === 'rankings') {
+    return clustered
+      ? likelihood.annotatorScores(data.judgements as RankingJudgements, at)
+      : likelihood.rankingScores(data.squares as Float64Array, at)
+  }
+  return null
+}
 
 /**
  * The scores of single comparisons, entry by entry: the second moments of ω(s − E s, t − E t) in (d, η), summed over the
@@ -10,7 +41,7 @@ import { addFactor, type PairLikelihood } from './pair-likelihood.ts'
  *
  * @param at ψ in rewards and extras
  */
-export function comparisonScores(pairs: PairLikelihood, squares: SquaredWeights, at: Float64Array): Scores {
+function comparisonScores(pairs: PairLikelihood, squares: SquaredWeights, at: Float64Array): Scores {
   const { counts, model, rewards: m, size } = pairs
   const davidson = model.ties === 'davidson'
   const eta = davidson ? size - 1 : -1
@@ -39,7 +70,7 @@ export function comparisonScores(pairs: PairLikelihood, squares: SquaredWeights,
 }
 
 /** The score of each annotator: the sum over all that the annotator judged, so that its judgements may hang together. */
-export function annotatorScores(pairs: PairLikelihood, judgements: Judgements, at: Float64Array): Scores {
+function annotatorScores(pairs: PairLikelihood, judgements: Judgements, at: Float64Array): Scores {
   const { counts, model, rewards: m, size } = pairs
   const { i, j, first } = counts
   const davidson = model.ties === 'davidson'
