@@ -12,7 +12,8 @@ COPY package.json LICENSE openapi.yaml ./
 COPY schemas ./schemas
 COPY routes ./routes
 COPY src ./src
-USER node
+# The image's user node, by number: an orchestrator that insists on an unprivileged user cannot judge a name.
+USER 1000:1000
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=2s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/live`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]

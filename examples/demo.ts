@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import type { CompareResponse, FrontItem, FrontResult, OptimumResult } from '../schemas/aggregate.ts'
 
 /**
@@ -8,16 +9,23 @@ import type { CompareResponse, FrontItem, FrontResult, OptimumResult } from '../
  * prints what they choose, at which weights, and who gives up how much.
  */
 
+/** The functions compared, and what each makes as large as it can be. */
+const AIMS: Record<string, string> = {
+  utilitarian: 'the mean',
+  nash: 'the geometric mean',
+  maximin: 'the least that any group gets',
+}
+
 const write = (line = '') => process.stdout.write(`${line}\n`)
 
-const service = spawn(process.execPath, [new URL('../src/server.ts', import.meta.url).pathname], {
+const service = spawn(process.execPath, [fileURLToPath(new URL('../src/server.ts', import.meta.url))], {
   env: { ...process.env, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'info' },
   stdio: ['ignore', 'pipe', 'inherit'],
 })
 try {
   const address = await listening()
   const body = JSON.parse(readFileSync(new URL('cems.json', import.meta.url), 'utf8'))
-  const functions = ['utilitarian', 'nash', 'maximin', 'pareto-front']
+  const functions = [...Object.keys(AIMS), 'pareto-front']
   const response = await fetch(`${address}/compare`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
@@ -48,31 +56,49 @@ async function listening(): Promise<string> {
 
 function tell(optima: OptimumResult[], front: FrontResult): void {
   const { groups } = front
+  const names = optima.map(({ function: name }) => name)
   const comparisons = groups.reduce((sum, { fit }) => sum + (fit?.comparisons ?? 0), 0)
   write(`303 students in Vienna compared six universities to visit, two at a time: ${comparisons} answers.`)
-  write('The groups are the languages they speak well, besides English and German.')
+  write('The groups are the languages they speak well, besides English and German. All groups count alike.')
 
-  title('What each group wants (0: its worst university, 1: its best)')
+  title('What each group wants')
   const schools = optima[0].ranking.map(({ item }) => item)
   table(
     ['', ...schools],
     groups.map(({ id, utilities }) => [id, ...schools.map((item) => fixed(utilities[item]))]),
   )
+  note("Utilities, fitted to each group's answers: 0 is the worst university to the group, 1 the best.")
 
   title('What each welfare function chooses')
   table(
-    ['', 'choice', ...groups.map(({ id }) => `weight: ${id}`)],
-    optima.map(({ function: name, policy, weights }) => [
-      name,
-      lottery(policy),
-      ...groups.map(({ id }) => fixed(weights[id])),
+    ['', 'makes largest', 'choice'],
+    optima.map(({ function: name, policy }) => [name, AIMS[name], lottery(policy)]),
+  )
+  note('A lottery is read as shares: of places, of answers, of training signal.')
+
+  title('What each group gets from it (and what it gives up against its best)')
+  table(
+    ['', ...names, `${names[0]} → ${names[names.length - 1]}`],
+    groups.map(({ id }, g) => [
+      id,
+      ...optima.map(
+        (optimum) => `${fixed(optimum.groups[g].utility, 3)} (−${fixed(optimum.groups[g].regret, 3)})`,
+      ),
+      signed(optima[optima.length - 1].groups[g].utility - optima[0].groups[g].utility),
     ]),
   )
-  write(
-    'A lottery is read as shares: of places, of answers, of training signal. The weights are what to train with.',
-  )
+  note('The last column says who gains and who pays when one function is exchanged for the other.')
 
-  title('Ranking by aggregated reward')
+  title('The group weights that lead there: what to train with')
+  table(
+    ['', ...names],
+    groups.map(({ id }) => [id, ...optima.map(({ weights }) => fixed(weights[id]))]),
+  )
+  note('Why they differ. Utilitarian: the weight is the share of the population, whatever the group gets.')
+  note('Nash: that share divided by what the group gets, so whoever gets less weighs more.')
+  note('Maximin: only groups that get least weigh anything, as much as keeps them level.')
+
+  title('Ranking of the universities at these weights')
   table(
     ['', ...optima[0].ranking.map((_, k) => `${k + 1}.`)],
     optima.map(({ function: name, ranking }) => [
@@ -80,37 +106,21 @@ function tell(optima: OptimumResult[], front: FrontResult): void {
       ...ranking.map(({ item, rank }, k) => (rank === k + 1 ? item : `= ${item}`)),
     ]),
   )
+  note('By the weighted sum of the utilities. "=" ties with the one before; a lottery is over such ties.')
 
-  title('What each group gets, and gives up against its best')
+  title('The Pareto front: what no other university beats for all groups at once')
   table(
-    ['', ...optima.map(({ function: name }) => name)],
-    groups.map(({ id }, g) => [
-      id,
-      ...optima.map((optimum) => `${fixed(optimum.groups[g].utility)} (−${fixed(optimum.groups[g].regret)})`),
-    ]),
-  )
-
-  const [reference, , maximin] = optima
-  title('From utilitarian to maximin: who gains, who pays')
-  table(
-    ['', 'change'],
-    groups.map(({ id }, g) => [id, signed(maximin.groups[g].utility - reference.groups[g].utility)]),
-  )
-
-  title('The Pareto front: what no other university beats for all groups')
-  table(
-    ['', 'best at these weights', 'share of all weights'],
+    ['', 'best of all weights', ...groups.map(({ id }) => id)],
     (front.front as FrontItem[]).map(({ item, weights, share, shareError }) => [
       item,
-      weights === null ? 'none' : groups.map(({ id }) => `${id} ${fixed(weights[id])}`).join(', '),
-      `${fixed(share)}${shareError > 0 ? ` ± ${fixed(shareError, 3)}` : ''}`,
+      `${percent(share)}${shareError > 0 ? ` ± ${percent(shareError)}` : ''}`,
+      ...groups.map(({ id }) => (weights === null ? 'none' : fixed(weights[id]))),
     ]),
   )
-  write(
-    `Beaten for every group: ${front.dominated.map(({ item, by }) => `${item} (by ${by.join(', ')})`).join('; ')}.`,
-  )
+  note('How much of all possible group weights make it the best, and the centre of these weights.')
+  note(`Beaten: ${front.dominated.map(({ item, by }) => `${item} (by ${by.join(', ')})`).join('; ')}.`)
 
-  title('How sure: the largest relative duality gap, recomputed from the answer')
+  title('The proof: by how much, at most, another policy could do better')
   table(
     ['', 'relative gap', 'only optimum'],
     optima.map(({ function: name, certificate }) => [
@@ -119,10 +129,15 @@ function tell(optima: OptimumResult[], front: FrontResult): void {
       certificate.unique ? 'yes' : 'no',
     ]),
   )
+  note('Recomputed from the answer; above 1e-8 the service refuses to answer.')
 }
 
 function title(text: string): void {
   write(`\n${text}\n`)
+}
+
+function note(text: string): void {
+  write(`  ${text}`)
 }
 
 /** Prints rows under a header, in columns as wide as their widest cell. */
@@ -130,15 +145,20 @@ function table(header: string[], rows: string[][]): void {
   const all = [header, ...rows]
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column].length)))
   for (const row of all)
-    write(`  ${row.map((cell, column) => cell.padEnd(widths[column])).join('  ')}`.trimEnd())
+    write(`    ${row.map((cell, column) => cell.padEnd(widths[column])).join('  ')}`.trimEnd())
+  write()
 }
 
 function lottery(policy: Record<string, number>): string {
   return Object.entries(policy)
     .filter(([, share]) => share > 5e-4)
     .sort(([, a], [, b]) => b - a)
-    .map(([item, share]) => (share > 0.9995 ? item : `${item} ${(100 * share).toFixed(1)}%`))
+    .map(([item, share]) => (share > 0.9995 ? item : `${item} ${percent(share)}`))
     .join(', ')
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`
 }
 
 function fixed(value: number, digits = 2): string {

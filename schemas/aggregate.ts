@@ -3,25 +3,28 @@ import { Annotators, Discovery, FitSummary, ReliabilityResult } from './fit.ts'
 import { Model, ModelSettings } from './model.ts'
 import { Policy, PolicySettings, Utility, UtilitySettings } from './policy.ts'
 import { preferenceMembers } from './preferences.ts'
-import { named, ref } from './ref.ts'
+import { mapOf, named, ref } from './ref.ts'
 import { Welfare } from './welfare.ts'
 
-const Numbers = Type.Record(Type.String(), Type.Number())
+const Numbers = mapOf(Type.Number())
 const closed = { additionalProperties: false }
+
+const Seed = named(
+  'Seed',
+  Type.Integer({
+    minimum: 0,
+    maximum: 4294967295,
+    default: 0,
+    description: 'Seed of whatever is sampled: the shares of a Pareto front of more than two groups.',
+  }),
+)
 
 const requestMembers = {
   ...preferenceMembers,
   model: Type.Optional(ref(Model)),
   utility: Type.Optional(ref(Utility)),
   policy: Type.Optional(ref(Policy)),
-  seed: Type.Optional(
-    Type.Integer({
-      minimum: 0,
-      maximum: 4294967295,
-      default: 0,
-      description: 'Seed of whatever is sampled: the shares of a Pareto front of more than two groups.',
-    }),
-  ),
+  seed: Type.Optional(ref(Seed)),
 }
 
 export const AggregateRequest = named(
@@ -59,11 +62,8 @@ const groupMembers = {
   id: Type.String(),
   population: Type.Number({ description: 'Normalised to sum 1.' }),
   best: Type.Number({ description: 'The most that any policy gives the group.' }),
-  rewards: Type.Unsafe<Record<string, number>>({ ...Numbers, description: 'Fitted (mean zero) or given.' }),
-  utilities: Type.Unsafe<Record<string, number>>({
-    ...Numbers,
-    description: 'After scale and anchor: what `weights` multiply.',
-  }),
+  rewards: mapOf(Type.Number(), { description: 'Fitted (mean zero) or given.' }),
+  utilities: mapOf(Type.Number(), { description: 'After scale and anchor: what `weights` multiply.' }),
   anchor: Type.Number({ description: 'What was subtracted after scaling.' }),
   scaleFactor: Type.Unsafe<number | null>({
     type: ['number', 'null'],
@@ -124,10 +124,7 @@ export const Optimum = named(
     {
       function: Type.String(),
       settings: ref(Settings),
-      weights: Type.Unsafe<Record<string, number>>({
-        ...Numbers,
-        description: 'Group weights λ/S; they sum to 1.',
-      }),
+      weights: mapOf(Type.Number(), { description: 'Group weights λ/S; they sum to 1.' }),
       weightScale: Type.Number({ description: 'S = Σλ.' }),
       temperature: Type.Number({
         description: 'β/S: the KL coefficient to train with when using `weights`.',
@@ -135,8 +132,7 @@ export const Optimum = named(
       supportOnly: Type.Boolean({
         description: 'True at temperature 0: the weights support the policy and do not single it out.',
       }),
-      rewards: Type.Unsafe<Record<string, number>>({
-        ...Numbers,
+      rewards: mapOf(Type.Number(), {
         description: 'The aggregated reward to train on: Σ_g weights_g · utilities_g.',
       }),
       rewardWeights: Type.Optional(
@@ -146,10 +142,7 @@ export const Optimum = named(
             'to train on.',
         }),
       ),
-      policy: Type.Unsafe<Record<string, number>>({
-        ...Numbers,
-        description: 'The optimal lottery over items.',
-      }),
+      policy: mapOf(Type.Number(), { description: 'The optimal lottery over items.' }),
       ranking: Type.Array(ref(RankedItem), {
         description: 'By aggregated reward; tied within 1e-9 of the range.',
       }),
@@ -198,11 +191,16 @@ export const Front = named(
       dominated: Type.Array(Type.Object({ item: Type.String(), by: Type.Array(Type.String()) }, closed), {
         description: 'Items that others beat for some group and equal for the rest.',
       }),
-      hypervolume: Type.Number({
+      hypervolume: Type.Unsafe<number | null>({
+        type: ['number', 'null'],
         description:
-          'Volume, in utilities above the anchors, of what the points of the front are at least as good as.',
+          'Volume, in utilities above the anchors, of what the points of the front are at least as good as. Null where it ' +
+          'is above 1.8e308, as with hundreds of groups; with `unit-range` and `worst` it is at most 1.',
       }),
-      hypervolumeError: Type.Number({ description: 'Standard error; 0 where the volume is exact.' }),
+      hypervolumeError: Type.Unsafe<number | null>({
+        type: ['number', 'null'],
+        description: 'Standard error; 0 where the volume is exact, null where the volume is.',
+      }),
       knee: Type.Unsafe<Record<string, unknown>>({
         anyOf: [{ $ref: 'FrontItem#' }, { $ref: 'FrontPolicy#' }],
         description:

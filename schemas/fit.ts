@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { Model, ModelSettings } from './model.ts'
 import { Id, preferenceMembers } from './preferences.ts'
-import { named, oneOf, ref } from './ref.ts'
+import { mapOf, named, oneOf, ref } from './ref.ts'
 
 /** How good a fit is: what was fitted, and the proof that it is the maximum. */
 export const FitSummary = named(
@@ -27,7 +27,7 @@ export const FitSummary = named(
   ),
 )
 
-const Numbers = Type.Record(Type.String(), Type.Number())
+const Numbers = mapOf(Type.Number())
 const Ids = Type.Array(Type.String())
 const nullable = { type: ['number', 'null'] }
 
@@ -173,15 +173,27 @@ export const ReliabilityResult = named(
   ),
 )
 
+/** How the items of a group hang together. */
+export const Connectivity = named(
+  'Connectivity',
+  Type.Object(
+    {
+      components: Type.Array(Ids, {
+        description: 'Strongly connected components of the graph "beat or tied".',
+      }),
+      undefeated: Type.Array(Type.String(), { description: 'Items that nobody ever beat or tied.' }),
+      winless: Type.Array(Type.String(), { description: 'Items that never beat or tied any.' }),
+    },
+    { additionalProperties: false },
+  ),
+)
+
 export const FittedGroup = named(
   'FittedGroup',
   Type.Object(
     {
       id: Type.String(),
-      rewards: Type.Unsafe<Record<string, number>>({
-        ...Numbers,
-        description: "Mean zero over the group's items.",
-      }),
+      rewards: mapOf(Type.Number(), { description: "Mean zero over the group's items." }),
       standardErrors: Type.Unsafe<Record<string, number> | null>({
         anyOf: [Numbers, { type: 'null' }],
         description:
@@ -289,18 +301,7 @@ export const FittedGroup = named(
       ),
       ranksLevel: Type.Optional(Type.Number()),
       fit: ref(FitSummary),
-      connectivity: Type.Optional(
-        Type.Object(
-          {
-            components: Type.Array(Ids, {
-              description: 'Strongly connected components of the graph "beat or tied".',
-            }),
-            undefeated: Type.Array(Type.String(), { description: 'Items that nobody ever beat or tied.' }),
-            winless: Type.Array(Type.String(), { description: 'Items that never beat or tied any.' }),
-          },
-          { additionalProperties: false },
-        ),
-      ),
+      connectivity: Type.Optional(ref(Connectivity)),
       unseenItems: Type.Array(Type.String(), {
         description: 'Items of the request that the group never compared.',
       }),

@@ -82,8 +82,7 @@ const PooledPrior = named(
 const Prior = named(
   'Prior',
   tagged('kind', [NoPrior, GaussianPrior, PseudoItemPrior, FirthPrior, PooledPrior], {
-    default: { kind: 'none' },
-    description: 'None, unless you declare one. With gaussian or pseudo-item every group has finite rewards.',
+    description: 'The default is none. With gaussian or pseudo-item every group has finite rewards.',
   }),
 )
 
@@ -124,35 +123,42 @@ const Reliability = named(
 /** The same with defaults filled in. */
 const ReliabilitySettings = named('ReliabilitySettings', Type.Required(Reliability))
 
+const Ties = named(
+  'Ties',
+  oneOf(['half-win', 'davidson'], {
+    default: 'half-win',
+    description:
+      '`half-win`: a tie counts as half a win to each side. `davidson`: a tie is an outcome of its own, likelier the closer ' +
+      'the two items are (Davidson 1970).',
+  }),
+)
+const PositionEffect = named(
+  'PositionEffect',
+  Type.Boolean({
+    default: false,
+    description:
+      'Whether being shown first is an advantage, estimated from the member `first` of comparisons.',
+  }),
+)
+const StandardErrors = named(
+  'StandardErrors',
+  oneOf(['fisher', 'sandwich', 'clustered'], {
+    default: 'fisher',
+    description:
+      '`fisher`: right if the model is. `sandwich`: right also if it is not, for independent comparisons, and for half-win ' +
+      'ties and weights. `clustered`: the same where comparisons by one annotator hang together.',
+  }),
+)
+
 /** How rewards are fitted. */
 export const Model = named(
   'Model',
   Type.Object(
     {
       prior: Type.Optional(ref(Prior)),
-      ties: Type.Optional(
-        oneOf(['half-win', 'davidson'], {
-          default: 'half-win',
-          description:
-            '`half-win`: a tie counts as half a win to each side. `davidson`: a tie is an outcome of its own, likelier the ' +
-            'closer the two items are (Davidson 1970).',
-        }),
-      ),
-      positionEffect: Type.Optional(
-        Type.Boolean({
-          default: false,
-          description:
-            'Whether being shown first is an advantage, estimated from the member `first` of comparisons.',
-        }),
-      ),
-      standardErrors: Type.Optional(
-        oneOf(['fisher', 'sandwich', 'clustered'], {
-          default: 'fisher',
-          description:
-            '`fisher`: right if the model is. `sandwich`: right also if it is not, for independent comparisons, and for ' +
-            'half-win ties and weights. `clustered`: the same where comparisons by one annotator hang together.',
-        }),
-      ),
+      ties: Type.Optional(ref(Ties)),
+      positionEffect: Type.Optional(ref(PositionEffect)),
+      standardErrors: Type.Optional(ref(StandardErrors)),
       reliability: Type.Optional(ref(Reliability)),
     },
     { additionalProperties: false, description: 'Bradley–Terry and its family.' },

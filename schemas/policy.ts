@@ -1,58 +1,64 @@
 import Type, { type Static } from 'typebox'
 import { Id } from './preferences.ts'
-import { named, oneOf, ref } from './ref.ts'
+import { mapOf, named, oneOf, ref } from './ref.ts'
+
+const Scale = named(
+  'Scale',
+  oneOf(['none', 'unit-range', 'standard-deviation', 'win-probability'], {
+    default: 'none',
+    description:
+      "What makes rewards of different groups comparable. `none`: units of each group's own consistency. " +
+      '`unit-range`, `standard-deviation`: divide by the range, or by the population standard deviation over items. ' +
+      '`win-probability`: the mean chance to beat the other items.',
+  }),
+)
+
+const Anchor = named(
+  'Anchor',
+  Type.Union(
+    [oneOf(['worst', 'zero', 'reference']), Type.Object({ item: ref(Id) }, { additionalProperties: false })],
+    {
+      default: 'worst',
+      description:
+        'What counts as a gain of zero, for each group: its `worst` item, the `zero` of given rewards (the mean of ' +
+        'fitted ones), its utility of the `reference` policy, or of one item.',
+    },
+  ),
+)
 
 /** From rewards to utilities: divide by the scale, then subtract the anchor. */
 export const Utility = named(
   'Utility',
   Type.Object(
     {
-      scale: Type.Optional(
-        oneOf(['none', 'unit-range', 'standard-deviation', 'win-probability'], {
-          default: 'none',
-          description:
-            "What makes rewards of different groups comparable. `none`: units of each group's own consistency. " +
-            '`unit-range`, `standard-deviation`: divide by the range, or by the population standard deviation over items. ' +
-            '`win-probability`: the mean chance to beat the other items.',
-        }),
-      ),
-      anchor: Type.Optional(
-        Type.Union(
-          [
-            oneOf(['worst', 'zero', 'reference']),
-            Type.Object({ item: ref(Id) }, { additionalProperties: false }),
-          ],
-          {
-            default: 'worst',
-            description:
-              'What counts as a gain of zero, for each group: its `worst` item, the `zero` of given rewards (the mean of ' +
-              'fitted ones), its utility of the `reference` policy, or of one item.',
-          },
-        ),
-      ),
+      scale: Type.Optional(ref(Scale)),
+      anchor: Type.Optional(ref(Anchor)),
     },
     { additionalProperties: false },
   ),
 )
 export const UtilitySettings = named('UtilitySettings', Type.Required(Utility))
 
-const shares = Type.Record(Type.String(), Type.Number(), { description: 'Item → probability.' })
+const shares = mapOf(Type.Number(), { description: 'Item → probability.' })
+
+const Temperature = named(
+  'Temperature',
+  Type.Number({
+    minimum: 0,
+    maximum: 1e6,
+    default: 0,
+    description: 'β, the KL coefficient: 0, or from 1e-6 to 1e6.',
+  }),
+)
 
 /** What kind of policy is asked for. */
 export const Policy = named(
   'Policy',
   Type.Object(
     {
-      temperature: Type.Optional(
-        Type.Number({
-          minimum: 0,
-          maximum: 1e6,
-          default: 0,
-          description: 'β, the KL coefficient: 0, or from 1e-6 to 1e6.',
-        }),
-      ),
+      temperature: Type.Optional(ref(Temperature)),
       reference: Type.Optional(
-        Type.Record(Type.String(), Type.Number({ exclusiveMinimum: 0, maximum: 1.000001 }), {
+        mapOf(Type.Number({ exclusiveMinimum: 0, maximum: 1.000001 }), {
           description:
             'π, the policy to stay near: names every item, all above 0, sum 1 within 1e-6. Default: uniform.',
         }),

@@ -1,5 +1,5 @@
-import Type, { type Static } from 'typebox'
-import { named, ref } from './ref.ts'
+import Type from 'typebox'
+import { mapOf, named, ref } from './ref.ts'
 
 /** An id of a group, an item, an annotator or a context. */
 export const Id = named(
@@ -12,27 +12,37 @@ export const Id = named(
   }),
 )
 
-const count = Type.Integer({
-  minimum: 1,
-  maximum: 1e12,
-  default: 1,
-  description: 'This row stands for so many identical, independent comparisons.',
-})
-const weight = Type.Number({
-  minimum: 1e-12,
-  maximum: 1e12,
-  default: 1,
-  description: 'How much each of them matters. A weight is not a count: it adds no evidence.',
-})
+// What has a default is named: some client generators take an inline default for a member that must be given.
+const Count = named(
+  'Count',
+  Type.Integer({
+    minimum: 1,
+    maximum: 1e12,
+    default: 1,
+    description: 'This row stands for so many identical, independent comparisons.',
+  }),
+)
+const Weight = named(
+  'Weight',
+  Type.Number({
+    minimum: 1e-12,
+    maximum: 1e12,
+    default: 1,
+    description: 'How much each of them matters. A weight is not a count: it adds no evidence.',
+  }),
+)
+const Tie = named(
+  'Tie',
+  Type.Boolean({
+    default: false,
+    description: 'True for "equally good"; then winner and loser are only the two items.',
+  }),
+)
 const preference = Type.Number({
   minimum: 0,
   maximum: 1,
   description:
     'Soft label: how far `winner` is preferred, 1 entirely, 0 not at all. Not together with `tie`.',
-})
-const tie = Type.Boolean({
-  default: false,
-  description: 'True for "equally good"; then winner and loser are only the two items.',
 })
 const featureDifference = Type.Array(Type.Number({ minimum: -1e12, maximum: 1e12 }), {
   minItems: 1,
@@ -50,10 +60,10 @@ export const Comparison = named(
       group: Type.Optional(ref(Id)),
       winner: Type.Optional(ref(Id)),
       loser: Type.Optional(ref(Id)),
-      tie: Type.Optional(tie),
+      tie: Type.Optional(ref(Tie)),
       preference: Type.Optional(preference),
-      count: Type.Optional(count),
-      weight: Type.Optional(weight),
+      count: Type.Optional(ref(Count)),
+      weight: Type.Optional(ref(Weight)),
       annotator: Type.Optional(ref(Id)),
       first: Type.Optional(ref(Id)),
       timestamp: Type.Optional(timestamp),
@@ -84,10 +94,10 @@ export const ComparisonColumns = named(
       group: Type.Optional(column(ref(Id))),
       winner: Type.Optional(column(ref(Id))),
       loser: Type.Optional(column(ref(Id))),
-      tie: gaps(tie),
+      tie: gaps(ref(Tie)),
       preference: gaps(preference),
-      count: gaps(count),
-      weight: gaps(weight),
+      count: gaps(ref(Count)),
+      weight: gaps(ref(Weight)),
       annotator: gaps(ref(Id)),
       first: gaps(ref(Id)),
       timestamp: gaps(timestamp),
@@ -131,11 +141,8 @@ export const Ranking = named(
         },
       ),
       annotator: Type.Optional(ref(Id)),
-      count: Type.Optional({
-        ...count,
-        description: 'This row stands for so many identical, independent rankings.',
-      }),
-      weight: Type.Optional(weight),
+      count: Type.Optional(ref(Count)),
+      weight: Type.Optional(ref(Weight)),
     },
     { additionalProperties: false, description: 'Somebody of `group` put these items in this order.' },
   ),
@@ -155,7 +162,7 @@ export const Rankings = named(
 /** Rewards that were fitted elsewhere: group → item → reward. */
 export const Rewards = named(
   'Rewards',
-  Type.Record(Type.String(), Type.Record(Type.String(), Type.Number({ minimum: -1e12, maximum: 1e12 })), {
+  mapOf(mapOf(Type.Number({ minimum: -1e12, maximum: 1e12 })), {
     minProperties: 1,
     description: 'Rewards already fitted elsewhere: every group names every item. No fit is done.',
   }),
@@ -169,7 +176,7 @@ export const Group = named(
       id: ref(Id),
       population: Type.Optional(
         Type.Number({
-          exclusiveMinimum: 0,
+          minimum: 1e-12,
           maximum: 1e15,
           description:
             'Population weight; normalised to sum 1. Give it for every group or for none (then all are equal).',
@@ -259,5 +266,3 @@ export const preferenceMembers = {
     }),
   ),
 }
-
-export type ComparisonRow = Static<typeof Comparison>

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
-import { named } from './ref.ts'
+import { Connectivity } from './fit.ts'
+import { mapOf, named } from './ref.ts'
 
 /** An error, as RFC 9457 has it. */
 export const ProblemDetails = named(
@@ -17,6 +18,34 @@ export const ProblemDetails = named(
             detail: Type.String(),
           }),
         ),
+      ),
+      groups: Type.Optional(
+        Type.Array(Type.Object({ id: Type.String(), ...Connectivity.properties }), {
+          description:
+            'With no-finite-estimate: the groups that have none, and what keeps their items apart.',
+        }),
+      ),
+      function: Type.Optional(
+        Type.String({ description: 'With no-acceptable-policy: the welfare function.' }),
+      ),
+      indifferentGroups: Type.Optional(
+        Type.Array(Type.String(), {
+          description: 'With no-acceptable-policy: the groups to which all items are the same.',
+        }),
+      ),
+      certificate: Type.Optional(
+        Type.Object(
+          {
+            weights: mapOf(Type.Number(), { description: 'λ of each group, at least 0; they sum to 1.' }),
+            largestAggregatedUtility: Type.Number({
+              description: 'The largest Σ_g λ_g · utility_g of any item: not above 0 but for rounding.',
+            }),
+          },
+          { description: 'With no-acceptable-policy: the proof that no policy gives every group a gain.' },
+        ),
+      ),
+      relativeGap: Type.Optional(
+        Type.Number({ description: 'With not-converged: the certificate of the best policy found.' }),
       ),
     },
     { description: 'RFC 9457; a refusal by the mathematics has its proof as further members.' },

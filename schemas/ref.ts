@@ -25,6 +25,17 @@ export function oneOf<const T extends string>(
   return Type.Unsafe<T>({ type: 'string', enum: [...values], ...options })
 }
 
+/**
+ * A map from ids to values. (`Type.Record` constrains the keys that its pattern matches, and leaves the values of the
+ * others, those with a line separator for one, unchecked.)
+ */
+export function mapOf<T extends TSchema>(
+  values: T,
+  options: Record<string, unknown> = {},
+): TUnsafe<Record<string, Static<T>>> {
+  return Type.Unsafe<Record<string, Static<T>>>({ type: 'object', additionalProperties: values, ...options })
+}
+
 /** One of several named objects, told apart by the literal value of their member `tag`. */
 export function tagged<T extends TSchema[]>(
   tag: string,

@@ -13,6 +13,8 @@ try {
     stopping = true
     app.log.info({ signal }, 'shutting down: finishing what has begun')
     app.drain()
+    // A connection whose last answer was on its way already stays open, and would keep the server from closing.
+    setInterval(() => app.server.closeIdleConnections(), 200).unref()
     setTimeout(() => {
       app.log.error(`gave up after ${DRAIN_SECONDS} seconds`)
       process.exit(1)

@@ -20,7 +20,8 @@ import { type Choices, choicesOf, discoverSettings, engineModel, modelSettings, 
 import { utilitiesOf } from './utilities/utilities.ts'
 import { welfareFunctionOf } from './welfare/catalogue.ts'
 import { paretoFront } from './welfare/front/pareto-front.ts'
-import { NoGains, optimise } from './welfare/optimise.ts'
+import { NoGains } from './welfare/gains.ts'
+import { optimise } from './welfare/optimise.ts'
 import type { Optimum, WelfareFunction, WelfareProblem } from './welfare/problem.ts'
 
 /** The stages of an aggregation, announced as each ends to whoever wants to time them. */

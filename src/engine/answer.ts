@@ -13,7 +13,7 @@ import type { FittedGroup, GroupRewards } from './rewards/rewards.ts'
 import type { Choices } from './settings.ts'
 import type { GroupUtilities } from './utilities/utilities.ts'
 import type { ParetoFront } from './welfare/front/pareto-front.ts'
-import type { NoGains } from './welfare/optimise.ts'
+import type { NoGains } from './welfare/gains.ts'
 import type { Optimum, WelfareProblem } from './welfare/problem.ts'
 
 /** All that an answer is told from: the stages of one aggregation, still in integers. */
@@ -42,7 +42,7 @@ export function describeOptimum(aggregation: Aggregation, welfare: Welfare, opti
     weights: keyedById(groups, (g) => weights[g]),
     weightScale,
     temperature: problem.temperature / weightScale,
-    supportOnly: problem.temperature === 0,
+    supportOnly: optimum.supportOnly,
     rewards: keyedById(items, (i) => rewards[i]),
     ...aggregatedWeights(aggregation, weights),
     policy: keyedById(items, (i) => optimum.policy[i]),
@@ -81,6 +81,8 @@ export function describeFront(aggregation: Aggregation, found: ParetoFront): Fro
             utilities: keyedById(groups, (g) => utilities[g]),
           }
         })
+  const { volume, error } = found.hypervolume
+  const bounded = Number.isFinite(volume)
   return {
     function: 'pareto-front',
     settings: settingsOf(choices, { function: 'pareto-front' }),
@@ -89,8 +91,8 @@ export function describeFront(aggregation: Aggregation, found: ParetoFront): Fro
       item: items[item],
       by: by.map((other) => items[other]),
     })),
-    hypervolume: found.hypervolume.volume,
-    hypervolumeError: found.hypervolume.error,
+    hypervolume: bounded ? volume : null,
+    hypervolumeError: bounded ? error : null,
     knee: front[found.knee],
     groups: groups.map((_, g) => describeGroup(aggregation, g)),
     certificate: found.certificate,

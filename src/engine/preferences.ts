@@ -1,6 +1,6 @@
 import type { AggregateRequest } from '../../schemas/aggregate.ts'
 import { countDifferences } from './comparisons/differences.ts'
-import { closedIds, type Ids, idFault, openIds } from './comparisons/ids.ts'
+import { closedIds, type Ids, idFault, openIds, requireTable } from './comparisons/ids.ts'
 import {
   type Judgements,
   judgementsOf,
@@ -79,9 +79,6 @@ export type Needs = {
   rankingFaults: RequestError[]
 }
 
-/** Utilities and rewards are G × n tables, several of them, and all are returned by name. */
-const TABLE_LIMIT = 2_000_000
-
 /**
  * Reads the preferences of a request: ids become integers here, once.
  *
@@ -115,7 +112,6 @@ export function readPreferences(request: PreferenceMembers, needs: Needs): Prefe
 
   if (sources[0] === 'rewards') {
     const rewards = readRewards(request.rewards, groups, items)
-    requireRoom(groups.names.length, items, 'rewards')
     return {
       groups: groups.names,
       items: items.names,
@@ -128,7 +124,7 @@ export function readPreferences(request: PreferenceMembers, needs: Needs): Prefe
   if (sources[0] === 'rankings') {
     if (needs.rankingFaults.length > 0) throw invalidRequest(needs.rankingFaults)
     const data = rankedGroups(request.rankings, { groups, items, annotators }, features, needs)
-    requireRoom(groups.names.length, items, 'rankings')
+    requireTable(groups.names.length, items.names.length, 'rankings')
     requireSome(groups, data, 'rankings')
     return {
       groups: groups.names,
@@ -146,7 +142,7 @@ export function readPreferences(request: PreferenceMembers, needs: Needs): Prefe
     groupsDiscovered: needs.groupsDiscovered !== null,
   })
   requireSameWidth(features, comparisons.differences)
-  requireRoom(needs.groupsDiscovered ?? groups.names.length, items, 'comparisons')
+  requireTable(needs.groupsDiscovered ?? groups.names.length, items.names.length, 'comparisons')
   const data = groupData(comparisons, groups.names.length, items.names.length, features, needs)
   requireSome(groups, data, 'comparisons')
   return {
@@ -230,13 +226,6 @@ function requireSameWidth(items: Features | null, differences: Features | null):
   if (items === null || differences === null || items.width === differences.width) return
   const detail = `has ${items.width} features where comparisons have differences of ${differences.width}`
   throw invalidRequest([{ pointer: pointer('items', 0, 'features'), detail }])
-}
-
-function requireRoom(groups: number, items: Ids, member: string): void {
-  const size = groups * items.names.length
-  if (size <= TABLE_LIMIT) return
-  const detail = `has ${groups} groups × ${items.names.length} items; at most ${TABLE_LIMIT} such entries are supported`
-  throw invalidRequest([{ pointer: pointer(member), detail }])
 }
 
 function requireSome(groups: Ids, data: readonly GroupData[], member: string): void {

@@ -13,21 +13,15 @@ export async function compute(operation: Operation, request: FastifyRequest, rep
   }
   reply.raw.once('close', onClose)
   const body = (request.body ?? new Uint8Array(0)) as Uint8Array
-  const answer = await pool.answer(operation, body, abort.signal)
-  reply.raw.off('close', onClose)
+  request.facts.bytes = body.byteLength
+  const answer = await pool.answer(operation, body, abort.signal).finally(() => {
+    reply.raw.off('close', onClose)
+  })
 
   metrics.answer(operation, answer)
-  request.facts = {
-    bytes: body.byteLength,
-    ...answer.sizes,
-    ...Object.fromEntries(
-      Object.entries(answer.seconds).map(([stage, seconds]) => [`${stage}Ms`, seconds * 1000]),
-    ),
-  }
-  if (answer.kind !== null) {
-    request.facts.problem = answer.kind
-    metrics.refusal(answer.kind)
-  }
+  Object.assign(request.facts, answer.sizes)
+  for (const [stage, seconds] of Object.entries(answer.seconds)) request.facts[`${stage}Ms`] = seconds * 1000
+  if (answer.kind !== null) request.facts.problem = answer.kind
   if (answer.fault !== null) request.log.error({ fault: answer.fault }, 'the engine failed')
   if (answer.kind === 'overloaded') reply.header('Retry-After', String(RETRY_AFTER))
   reply.code(answer.status).type(answer.kind === null ? 'application/json' : 'application/problem+json')

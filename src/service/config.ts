@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import { availableParallelism } from 'node:os'
 
 /** What an operator can set. */
@@ -34,7 +35,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const config = {
     host: env.HOST || '127.0.0.1',
     port: integer('PORT', 8080, 0, 65535),
-    bodyLimit: integer('BODY_LIMIT', 64 * 1024 * 1024, 1024, 1024 * 1024 * 1024),
+    bodyLimit: integer('BODY_LIMIT', 64 * 1024 * 1024, 1024, constants.MAX_STRING_LENGTH),
     workers: integer('WORKERS', availableParallelism(), 1, 1024),
     queueLimit: integer('QUEUE_LIMIT', 16, 0, 100_000),
     logLevel: env.LOG_LEVEL || 'info',

@@ -1,11 +1,11 @@
-import { isUtf8 } from 'node:buffer'
 import type { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
 import type { FitRequest } from '../../schemas/fit.ts'
 import type { QuestionsRequest } from '../../schemas/questions.ts'
 import { aggregate, compare, type Observer, type Stage } from '../engine/aggregate.ts'
 import { fit } from '../engine/fit.ts'
 import { questions } from '../engine/questions.ts'
-import { problemOf, ServiceProblem, type ServiceProblemKind } from './problems.ts'
+import { parseJson } from './json.ts'
+import { problemOf, type ServiceProblemKind } from './problems.ts'
 import { type Operation, validate } from './validate.ts'
 
 /** A finished answer, ready to be sent, with what logs and metrics want to know of it. */
@@ -26,7 +26,7 @@ export type Answer = {
 export async function answer(operation: Operation, body: Uint8Array): Promise<Answer> {
   let parsed: unknown
   try {
-    parsed = parse(body)
+    parsed = parseJson(body)
   } catch (error) {
     return refusal(error, null, {})
   }
@@ -53,21 +53,6 @@ export async function answerParsed(operation: Operation, body: unknown): Promise
   }
 }
 
-/**
- * Parses a JSON body.
- *
- * @throws ServiceProblem `malformed-body`
- */
-export function parse(body: Uint8Array): unknown {
-  if (body.byteLength === 0) throw malformed('is empty; send a JSON object')
-  if (!isUtf8(body)) throw malformed('is not UTF-8')
-  try {
-    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'))
-  } catch (error) {
-    throw malformed(`is not JSON: ${(error as Error).message}`)
-  }
-}
-
 function run(operation: Operation, body: unknown, observe: Observer) {
   switch (operation) {
     case 'aggregate':
@@ -86,10 +71,6 @@ function refusal(error: unknown, sizes: Answer['sizes'], seconds: Answer['second
   const fault =
     kind === 'internal' ? (error instanceof Error ? (error.stack ?? error.message) : String(error)) : null
   return { status: details.status, body: encode(details), kind, sizes, seconds, fault }
-}
-
-function malformed(detail: string): ServiceProblem {
-  return new ServiceProblem('malformed-body', `The body ${detail}.`, [{ pointer: '', detail }])
 }
 
 const encoder = new TextEncoder()

@@ -1,5 +1,6 @@
 import { Piscina } from 'piscina'
-import { type Answer, answer, answerParsed, parse } from './operations.ts'
+import { parseJson } from './json.ts'
+import { type Answer, answer, answerParsed } from './operations.ts'
 import { problemDetails } from './problems.ts'
 import type { Operation } from './validate.ts'
 import type { Task } from './worker.ts'
@@ -18,8 +19,11 @@ export type Pool = {
   close(): Promise<void>
 }
 
-/** Up to these sizes an answer takes less than a hand-over to a thread and back (a fraction of a millisecond). */
-const SMALL = { bytes: 16 * 1024, rows: 256, items: 64, groups: 16, functions: 5 }
+/**
+ * Up to these sizes an answer takes about a millisecond, which the event loop can spare and which is not much more than
+ * a hand-over to a thread and back. Entries are groups × items × welfare functions.
+ */
+const SMALL = { bytes: 16 * 1024, rows: 256, items: 64, entries: 1024 }
 
 /** Starts the worker threads. */
 export function startPool(workers: number, queueLimit: number): Pool {
@@ -36,7 +40,7 @@ export function startPool(workers: number, queueLimit: number): Pool {
       if (body.byteLength <= SMALL.bytes) {
         let parsed: unknown
         try {
-          parsed = parse(body)
+          parsed = parseJson(body)
         } catch {
           return answer(operation, body)
         }
@@ -62,37 +66,36 @@ export function startPool(workers: number, queueLimit: number): Pool {
   }
 }
 
-/** Whether a parsed request is surely small work; whatever is malformed is, since it will only be refused. */
+/** Whether a parsed request is surely small work; one that is malformed only has to be refused. */
 function isSmall(request: unknown): boolean {
   const { comparisons, rewards, items, welfare } = (request ?? {}) as Record<string, unknown>
-  if (Array.isArray(items) && items.length > SMALL.items) return false
   const functions = Array.isArray(welfare) ? welfare : [welfare]
-  if (functions.length > SMALL.functions) return false
-  if (functions.some((choice) => (choice as { function?: unknown } | null)?.function === 'pareto-front'))
-    return false
-
-  if (typeof rewards === 'object' && rewards !== null) {
-    const groups = Object.values(rewards)
-    if (groups.length > SMALL.groups) return false
-    return groups.every(
-      (row) => typeof row !== 'object' || row === null || Object.keys(row).length <= SMALL.items,
-    )
-  }
-  if (Array.isArray(comparisons)) {
-    if (comparisons.length > SMALL.rows) return false
-    const rows = comparisons.filter((row) => typeof row === 'object' && row !== null)
-    return hasFew(
-      rows.map((row) => row.group),
-      [rows.map((row) => row.winner), rows.map((row) => row.loser)],
-    )
-  }
-  const { group, winner, loser } = (comparisons ?? {}) as Record<string, unknown>
-  if (!Array.isArray(group) || !Array.isArray(winner) || !Array.isArray(loser)) return true
-  return winner.length <= SMALL.rows && loser.length <= SMALL.rows && hasFew(group, [winner, loser])
+  if (functions.some((choice) => choice?.function === 'pareto-front')) return false
+  const met = rewards === undefined ? sizesOfComparisons(comparisons) : sizesOfRewards(rewards)
+  const itemCount = Math.max(met.items, Array.isArray(items) ? items.length : 0)
+  return (
+    met.rows <= SMALL.rows &&
+    itemCount <= SMALL.items &&
+    met.groups * itemCount * functions.length <= SMALL.entries
+  )
 }
 
-function hasFew(groups: unknown[], items: unknown[][]): boolean {
-  return new Set(groups).size <= SMALL.groups && new Set(items.flat()).size <= SMALL.items
+type Sizes = { rows: number; groups: number; items: number }
+
+function sizesOfRewards(rewards: unknown): Sizes {
+  const rows = Object.values(rewards ?? {})
+  const items = rows.reduce((most, row) => Math.max(most, Object.keys(row ?? {}).length), 0)
+  return { rows: 0, groups: rows.length, items }
+}
+
+function sizesOfComparisons(comparisons: unknown): Sizes {
+  const [group, winner, loser] = ['group', 'winner', 'loser'].map((member): unknown[] => {
+    if (Array.isArray(comparisons)) return comparisons.map((row) => row?.[member])
+    const column = (comparisons as Record<string, unknown> | undefined)?.[member]
+    return Array.isArray(column) ? column : []
+  })
+  const rows = Math.max(group.length, winner.length, loser.length)
+  return { rows, groups: new Set(group).size, items: new Set([...winner, ...loser]).size }
 }
 
 /** The body in a buffer that nothing else shares, so that it can be moved to a thread. */

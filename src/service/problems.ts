@@ -5,6 +5,9 @@ import { Problem, type ProblemKind, type RequestError } from '../engine/problem.
 export type ServiceProblemKind =
   | ProblemKind
   | 'malformed-body'
+  | 'malformed-message'
+  | 'headers-too-large'
+  | 'too-slow'
   | 'not-found'
   | 'method-not-allowed'
   | 'body-too-large'
@@ -27,8 +30,27 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
   'malformed-body': {
     status: 400,
     title: 'The body is not JSON',
-    meaning: 'The body is empty, cut off, not UTF-8, or not JSON, or the HTTP message itself is malformed.',
+    meaning:
+      'The body is empty, cut off, not UTF-8, not JSON, nothing but brackets, or has an object with the same member twice.',
     remedy: 'Send one JSON object in UTF-8 with a Content-Type of application/json.',
+  },
+  'malformed-message': {
+    status: 400,
+    title: 'The message is not HTTP',
+    meaning: 'The request line, a header or the framing of the body breaks the rules of HTTP/1.1.',
+    remedy: 'Use an HTTP client, and let it set Content-Length.',
+  },
+  'headers-too-large': {
+    status: 431,
+    title: 'The headers are too large',
+    meaning: 'The headers of the request are larger than 16 KiB in all.',
+    remedy: 'Send fewer or shorter headers; this service needs a Content-Type only.',
+  },
+  'too-slow': {
+    status: 408,
+    title: 'The request took too long to arrive',
+    meaning: 'The headers were not complete after a minute.',
+    remedy: 'Send the request in one go.',
   },
   'no-finite-estimate': {
     status: 422,

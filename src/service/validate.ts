@@ -60,6 +60,9 @@ function faultsOf(error: ErrorObject, operation: Operation): RequestError[] {
       .filter((member) => !known.includes(member))
       .map((member) => ({ pointer: at(member), detail }))
   }
+  const here = (detail: string) => [{ pointer: instancePath, detail }]
+  const wrongId = schema.$id === 'Id' ? idFault(data) : null
+  if (wrongId !== null) return here(wrongId)
   switch (keyword) {
     case 'additionalProperties':
       return unknown()
@@ -67,33 +70,86 @@ function faultsOf(error: ErrorObject, operation: Operation): RequestError[] {
       const missing = { pointer: at(params.missingProperty), detail: 'is required' }
       return [missing, ...(schema.additionalProperties === false ? unknown() : [])]
     }
+    case 'type':
+      return here(`must be ${kindWanted(schema)}, and is ${kindOf(data)}`)
     case 'enum':
-      return [{ pointer: instancePath, detail: `must be one of ${params.allowedValues.join(', ')}` }]
+      return here(`must be ${kindWanted(schema)}`)
+    case 'minimum':
+    case 'maximum':
+    case 'exclusiveMinimum':
+      return here(`must be ${rangeOf(schema)}, and is ${data}`)
     case 'minItems':
-      return [{ pointer: instancePath, detail: `must have at least ${params.limit} of them` }]
+    case 'maxItems':
+      return here(`must have ${lengthOf(schema)}, and has ${(data as unknown[]).length}`)
+    case 'anyOf':
+      return here(`must be ${(schema.anyOf ?? []).map(kindWanted).join(', or ')}, and is ${kindOf(data)}`)
     case 'discriminator':
-      return [{ pointer: at(params.tag), detail: `must be one of ${tagsOf(params.tag, schema)}` }]
-    default: {
-      const wrongId = schema.$id === 'Id' ? idFault(data) : null
-      return [{ pointer: instancePath, detail: wrongId ?? message ?? 'is not valid' }]
-    }
+      return [{ pointer: at(params.tag), detail: `must be ${oneOf(tagsOf(schema))}` }]
+    default:
+      return here(message ?? 'is not valid')
   }
 }
 
 type ParentSchema = {
   $id?: string
+  type?: string
+  enum?: string[]
   properties?: object
+  required?: string[]
   additionalProperties?: unknown
+  minimum?: number
+  maximum?: number
+  exclusiveMinimum?: number
+  minItems?: number
+  maxItems?: number
+  anyOf?: ParentSchema[]
   oneOf?: { $ref: string }[]
+  discriminator?: { propertyName: string }
+}
+
+/** What a schema wants, in words. */
+function kindWanted(schema: ParentSchema): string {
+  if (schema.enum !== undefined) return oneOf(schema.enum)
+  if (schema.discriminator !== undefined) {
+    return `an object whose ${schema.discriminator.propertyName} is ${oneOf(tagsOf(schema))}`
+  }
+  if (schema.type === 'object' && schema.required !== undefined && schema.properties !== undefined) {
+    return `an object with the member ${schema.required.join(', ')}`
+  }
+  if (schema.type === 'integer') return 'a whole number'
+  return withArticle(schema.type ?? 'something else')
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value === 'number') return String(value)
+  return withArticle(Array.isArray(value) ? 'array' : typeof value)
+}
+
+function oneOf(values: readonly string[]): string {
+  return values.length === 1 ? values[0] : `one of ${values.join(', ')}`
+}
+
+function withArticle(noun: string): string {
+  return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`
+}
+
+function rangeOf({ minimum, exclusiveMinimum, maximum }: ParentSchema): string {
+  const low = minimum ?? exclusiveMinimum
+  if (maximum === undefined) return `${minimum === undefined ? 'above' : 'at least'} ${low}`
+  return minimum === undefined ? `above ${low} and at most ${maximum}` : `from ${low} to ${maximum}`
+}
+
+function lengthOf({ minItems, maxItems }: ParentSchema): string {
+  return maxItems === undefined ? `at least ${minItems} entries` : `from ${minItems} to ${maxItems} entries`
 }
 
 /** The values of the discriminating member of a union of named schemas. */
-function tagsOf(tag: string, { oneOf }: ParentSchema): string {
-  const values = (oneOf ?? []).map(({ $ref }) => {
+function tagsOf({ oneOf, discriminator }: ParentSchema): string[] {
+  return (oneOf ?? []).map(({ $ref }) => {
     const variant = components.get($ref.replace(/#$/, '')) as unknown as {
       properties: Record<string, { const: string }>
     }
-    return variant.properties[tag].const
+    return variant.properties[discriminator?.propertyName ?? ''].const
   })
-  return values.join(', ')
 }

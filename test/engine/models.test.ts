@@ -262,10 +262,15 @@ t.test('of two items with ties Firth’s prior adds half of each outcome', async
         losses: Float64Array.of(losses),
         ties: Float64Array.of(ties),
       }
-      const { at } = fitBradleyTerry(counts, { kind: 'firth' }, { ties: 'davidson', positionEffect: false })
+      const { at, iterations } = fitBradleyTerry(
+        counts,
+        { kind: 'firth' },
+        { ties: 'davidson', positionEffect: false },
+      )
       const d = at[0] - at[1]
       // P(i) : P(j) : P(tie) = e^{d/2} : e^{−d/2} : ν.
       return (
+        iterations < 15 &&
         Math.abs(d - Math.log((wins + 0.5) / (losses + 0.5))) < 1e-9 &&
         Math.abs(at[2] - d / 2 - Math.log((ties + 0.5) / (wins + 0.5))) < 1e-9
       )

@@ -5,33 +5,38 @@ import { countPairs } from '../../src/engine/comparisons/pairs.ts'
 import { readComparisons } from '../../src/engine/comparisons/read.ts'
 import { item, pairCounts, type Row, won } from '../helpers/fit.ts'
 
-/** Rows of several groups with ties, soft labels, counts and weights; sums of these numbers are exact in doubles. */
-const rows: fc.Arbitrary<Row[]> = fc.array(
-  fc
-    .record({
-      group: fc.nat(3),
-      a: fc.nat(9),
-      step: fc.integer({ min: 1, max: 9 }),
-      outcome: fc.constantFrom<Partial<Row>>(
-        {},
-        {},
-        { tie: true },
-        { tie: false },
-        { preference: 0.25 },
-        { preference: 0 },
-      ),
-      count: fc.option(fc.integer({ min: 1, max: 1000 })),
-      weight: fc.option(fc.integer({ min: 1, max: 64 })),
-    })
-    .map(({ group, a, step, outcome, count, weight }) => ({
-      group: `group ${group}`,
-      winner: item(a),
-      loser: item((a + step) % 10),
-      ...outcome,
-      ...(count === null ? {} : { count }),
-      ...(weight === null ? {} : { weight: weight / 16 }),
-    })),
-  { minLength: 1, maxLength: 60 },
+/**
+ * Rows of several groups with ties, soft labels, counts and weights, among few items and among more; sums of these
+ * numbers are exact in doubles.
+ */
+const rows: fc.Arbitrary<Row[]> = fc.constantFrom(3, 10).chain((items) =>
+  fc.array(
+    fc
+      .record({
+        group: fc.nat(3),
+        a: fc.nat(items - 1),
+        step: fc.integer({ min: 1, max: items - 1 }),
+        outcome: fc.constantFrom<Partial<Row>>(
+          {},
+          {},
+          { tie: true },
+          { tie: false },
+          { preference: 0.25 },
+          { preference: 0 },
+        ),
+        count: fc.option(fc.integer({ min: 1, max: 1000 })),
+        weight: fc.option(fc.integer({ min: 1, max: 64 })),
+      })
+      .map(({ group, a, step, outcome, count, weight }) => ({
+        group: `group ${group}`,
+        winner: item(a),
+        loser: item((a + step) % items),
+        ...outcome,
+        ...(count === null ? {} : { count }),
+        ...(weight === null ? {} : { weight: weight / 16 }),
+      })),
+    { minLength: 1, maxLength: 60 },
+  ),
 )
 
 /** Group by group, pair by pair, in names. */
@@ -110,6 +115,16 @@ t.test('the order of the rows does not matter', async () => {
   fc.assert(
     fc.property(rows, (rows) => JSON.stringify(counted(rows.toReversed())) === JSON.stringify(counted(rows))),
     { seed: 3, numRuns: 500 },
+  )
+})
+
+t.test('plain wins count by themselves, among few items and among more', async () => {
+  fc.assert(
+    fc.property(rows, (rows) => {
+      const plain = rows.map(({ group, winner, loser }) => ({ group, winner, loser }))
+      return JSON.stringify(counted(plain)) === JSON.stringify(naive(plain))
+    }),
+    { seed: 4, numRuns: 500 },
   )
 })
 

@@ -24,6 +24,10 @@ export type Connectivity = {
  */
 export function connectivity(counts: Beats): Connectivity {
   const m = counts.items.length
+  const none = new Int32Array(0)
+  if (isSurelyOne(counts)) {
+    return { components: [counts.items.map((_, v) => v)], pieces: 1, undefeated: none, winless: none }
+  }
   const { offsets, targets, defeats } = winGraph(counts)
   const component = stronglyConnected(m, offsets, targets)
 
@@ -100,6 +104,37 @@ export function ordersFollowItems({ items, i, j, first }: Orders): boolean {
     } else if (apart !== 0) return false
   }
   return true
+}
+
+const PASSES = 4
+
+/**
+ * Whether a few passes over the pairs find a chain from the first item to every other and one back: where most items
+ * met, they do so at once, without building the graph. False says nothing.
+ */
+function isSurelyOne(counts: Beats): boolean {
+  return reachesAll(counts, true) && reachesAll(counts, false)
+}
+
+/** Follows the win graph's edges, forwards or backwards, from the first item. */
+function reachesAll({ items, i, j, wins, losses, ties }: Beats, forwards: boolean): boolean {
+  const m = items.length
+  const reached = new Uint8Array(m)
+  reached[0] = 1
+  let count = 1
+  for (let pass = 0; pass < PASSES && count < m; pass++) {
+    for (let k = 0; k < i.length && count < m; k++) {
+      const first = reached[i[k]] === 1
+      if (first === (reached[j[k]] === 1)) continue
+      // From i to j goes the edge of i's wins forwards and of j's wins backwards.
+      const edge = (first === forwards ? wins[k] : losses[k]) + ties[k]
+      if (edge > 0) {
+        reached[i[k]] = reached[j[k]] = 1
+        count++
+      }
+    }
+  }
+  return count === m
 }
 
 /** The win graph as adjacency lists: the items that v beat or tied are targets[offsets[v] … offsets[v + 1]]. */

@@ -1,3 +1,5 @@
+import { invalidRequest, pointer } from '../problem.ts'
+
 /** Names turned into integers 0 … n−1. A closed set was declared in the request and takes no further names. */
 export type Ids = { names: string[]; index: Map<string, number>; closed: boolean }
 
@@ -9,6 +11,21 @@ export function openIds(): Ids {
 /** The set of exactly these ids, in this order. */
 export function closedIds(names: string[]): Ids {
   return { names, index: new Map(names.map((name, k) => [name, k])), closed: true }
+}
+
+/** Utilities and rewards are G × n tables, several of them, and all are returned by name. */
+const TABLE_LIMIT = 2_000_000
+
+/**
+ * Refuses more groups × items than can be answered, before anything of that size is computed.
+ *
+ * @param member the member of the request that names them
+ * @throws Problem `invalid-request`
+ */
+export function requireTable(groups: number, items: number, member: string): void {
+  if (groups * items <= TABLE_LIMIT) return
+  const detail = `has ${groups} groups × ${items} items; at most ${TABLE_LIMIT} such entries are supported`
+  throw invalidRequest([{ pointer: pointer(member), detail }])
 }
 
 /** What is wrong with a would-be id, or null where it is fine: 1–256 characters of valid Unicode, none a control character. */
@@ -42,9 +59,15 @@ export function sortIds(ids: Ids): Int32Array {
 
 /** A map keyed by ids that any id, `__proto__` included, can be written to, and that JSON.stringify writes out. */
 export function keyedById<T>(names: readonly string[], value: (k: number) => T): Record<string, T> {
-  const map: Record<string, T> = Object.create(null)
-  names.forEach((name, k) => {
-    map[name] = value(k)
-  })
+  const map: Record<string, T> = {}
+  for (let k = 0; k < names.length; k++) {
+    // To assign this one would set the prototype, and the member would be lost.
+    if (names[k] === '__proto__') define(map, names[k], value(k))
+    else map[names[k]] = value(k)
+  }
   return map
+}
+
+function define<T>(map: Record<string, T>, name: string, value: T): void {
+  Object.defineProperty(map, name, { value, enumerable: true, configurable: true, writable: true })
 }

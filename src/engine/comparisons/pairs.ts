@@ -27,16 +27,133 @@ export type PairCounts = {
 }
 
 /**
- * Reduces comparisons to pair counts, group by group.
+ * Reduces comparisons to pair counts, group by group; every pair is summed in the order of its rows.
  *
- * Rows are bucketed by (group, lower item) with one counting sort, and each bucket is summed into a dense row of
- * scratch: linear in the rows, and every entry is summed in the order of its rows.
+ * Where there are about as many rows as pairs of items, or more, they are summed into tables of items × items;
+ * else into buckets, whose cost is linear in the rows however many items there are.
  */
 export function countPairs(comparisons: Comparisons, groupCount: number, itemCount: number): PairCounts[] {
-  const { group, winner, loser, tie, preference, count, weight, first } = comparisons
+  const cells = groupCount * itemCount * itemCount
+  const dense = cells <= 4 * comparisons.group.length && comparisons.first === null
+  const count = dense ? countInTables : countInBuckets
+  return count(comparisons, groupCount, itemCount)
+}
+
+/** Whether every row is one win, and no more. */
+function isPlain({ tie, preference, count, weight }: Comparisons): boolean {
+  return tie === null && preference === null && count === null && weight === null
+}
+
+/** How many comparisons row r stands for. */
+function copiesOf({ count }: Comparisons, r: number): number {
+  return count === null ? 1 : count[r]
+}
+
+/** How much row r adds to the sums. */
+function massOf(rows: Comparisons, r: number): number {
+  return rows.weight === null ? copiesOf(rows, r) : copiesOf(rows, r) * rows.weight[r]
+}
+
+/** How far row r is a win of its winner. */
+function labelOf({ preference }: Comparisons, r: number): number {
+  return preference === null || Number.isNaN(preference[r]) ? 1 : preference[r]
+}
+
+/** One table for the wins of each group, and one for its ties: n × n, row-major. */
+function countInTables(rows: Comparisons, groupCount: number, n: number): PairCounts[] {
+  const { group, winner, loser, tie } = rows
+  const size = n * n
+  const plain = isPlain(rows)
+  // won[(g·n + i)·n + j]: how often group g preferred i to j; tied[…], for i < j, how often it did not care.
+  const won = plain ? new Int32Array(groupCount * size) : new Float64Array(groupCount * size)
+  const tied = tie === null ? null : new Float64Array(groupCount * size)
+  const comparisons = new Float64Array(groupCount)
+  if (plain) {
+    for (let r = 0; r < group.length; r++) won[(group[r] * n + winner[r]) * n + loser[r]]++
+  }
+  for (let r = 0; r < group.length && !plain; r++) {
+    const forth = (group[r] * n + winner[r]) * n + loser[r]
+    const back = (group[r] * n + loser[r]) * n + winner[r]
+    const mass = massOf(rows, r)
+    comparisons[group[r]] += copiesOf(rows, r)
+    if (tied !== null && tie?.[r] === 1) tied[Math.min(forth, back)] += mass
+    else {
+      const label = labelOf(rows, r)
+      won[forth] += mass * label
+      won[back] += mass * (1 - label)
+    }
+  }
+  return Array.from(comparisons, (counted, g) => {
+    const from = g * size
+    const listed = listPairs(won.subarray(from, from + size), tied?.subarray(from, from + size) ?? null, n)
+    return plain ? listed : { ...listed, comparisons: counted }
+  })
+}
+
+/** The pairs of a group's tables, in order; as many comparisons as the tables sum to. */
+function listPairs(won: Int32Array | Float64Array, tied: Float64Array | null, n: number): PairCounts {
+  const { i, j, wins, losses, ties } = newTable((n * (n - 1)) / 2)
+  const present = new Uint8Array(n)
+  let comparisons = 0
+  let pairs = 0
+  for (let low = 0; low < n; low++) {
+    for (let high = low + 1; high < n; high++) {
+      const win = won[low * n + high]
+      const loss = won[high * n + low]
+      const draw = tied === null ? 0 : tied[low * n + high]
+      if (win + loss + draw === 0) continue
+      i[pairs] = low
+      j[pairs] = high
+      wins[pairs] = win
+      losses[pairs] = loss
+      if (draw > 0) ties[pairs] = draw
+      comparisons += win + loss + draw
+      present[low] = present[high] = 1
+      pairs++
+    }
+  }
+  const items = numberLocally(i, j, pairs, present)
+  const listed = <T extends Int32Array | Float64Array>(column: T) => column.subarray(0, pairs) as T
+  return {
+    items,
+    i: listed(i),
+    j: listed(j),
+    wins: listed(wins),
+    losses: listed(losses),
+    ties: listed(ties),
+    first: null,
+    comparisons,
+    pairs,
+  }
+}
+
+/**
+ * Numbers the items of a group's pairs 0 … m − 1, in place.
+ *
+ * @param present 1 for the items that the group compared
+ * @returns these items, ascending
+ */
+function numberLocally(i: Int32Array, j: Int32Array, pairs: number, present: Uint8Array): Int32Array {
+  const local = new Int32Array(present.length)
+  let m = 0
+  for (let k = 0; k < present.length; k++) if (present[k] === 1) local[k] = m++
+  if (m < present.length) {
+    for (let k = 0; k < pairs; k++) {
+      i[k] = local[i[k]]
+      j[k] = local[j[k]]
+    }
+  }
+  const items = new Int32Array(m)
+  for (let k = 0; k < present.length; k++) if (present[k] === 1) items[local[k]] = k
+  return items
+}
+
+/** Buckets rows by (group, lower item) with one counting sort, and sums each bucket into a dense row of scratch. */
+function countInBuckets(comparisons: Comparisons, groupCount: number, itemCount: number): PairCounts[] {
+  const { group, winner, loser, first } = comparisons
   const rows = group.length
   const orders = first === null ? 1 : 3
-  const plain = tie === null && preference === null && count === null && weight === null
+  const plain = isPlain(comparisons)
 
   // start[g·n + i] … start[g·n + i + 1] will delimit the rows of group g whose lower item is i.
   const start = new Int32Array(groupCount * itemCount + 1)
@@ -93,7 +210,7 @@ type Row = {
 function countGroup(sorted: Sorted, start: Int32Array, itemCount: number, row: Row): PairCounts {
   const { orders, wins, losses, ties, seen } = row
   const present = new Uint8Array(itemCount)
-  let table = newTable(1024)
+  let table = newTable(Math.min(1024, sorted.outcome.length))
   let comparisons = 0
   let entries = 0
   let pairs = 0
@@ -121,16 +238,7 @@ function countGroup(sorted: Sorted, start: Int32Array, itemCount: number, row: R
       wins[slot] = losses[slot] = ties[slot] = seen[slot] = 0
     }
   }
-
-  const local = new Int32Array(itemCount)
-  let m = 0
-  for (let k = 0; k < itemCount; k++) if (present[k] === 1) local[k] = m++
-  const items = new Int32Array(m)
-  for (let k = 0; k < itemCount; k++) if (present[k] === 1) items[local[k]] = k
-  for (let k = 0; k < entries; k++) {
-    table.i[k] = local[table.i[k]]
-    table.j[k] = local[table.j[k]]
-  }
+  const items = numberLocally(table.i, table.j, entries, present)
   const { first, ...rest } = resized(table, entries)
   return { items, comparisons, pairs, ...rest, first: orders === 1 ? null : first }
 }
@@ -147,20 +255,19 @@ function sumBucket({ outcome, origin, rows }: Sorted, from: number, to: number, 
     }
     return to - from
   }
-  const { tie, preference, count, weight } = rows
+  const { tie } = rows
   let comparisons = 0
   for (let at = from; at < to; at++) {
     const slot = outcome[at] >> 1
     const r = origin[at]
-    const copies = count === null ? 1 : count[r]
-    const mass = weight === null ? copies : copies * weight[r]
-    comparisons += copies
+    const mass = massOf(rows, r)
+    comparisons += copiesOf(rows, r)
     seen[slot] = 1
     if (tie !== null && tie[r] === 1) {
       ties[slot] += mass
       continue
     }
-    const label = preference === null || Number.isNaN(preference[r]) ? 1 : preference[r]
+    const label = labelOf(rows, r)
     const toLow = (outcome[at] & 1) === 1 ? label : 1 - label
     wins[slot] += mass * toLow
     losses[slot] += mass * (1 - toLow)

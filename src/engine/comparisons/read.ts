@@ -1,5 +1,5 @@
 import { invalidRequest, MAX_ERRORS, pointer, type RequestError } from '../problem.ts'
-import { type Ids, idFault, sortIds } from './ids.ts'
+import { type Ids, idFault, requireTable, sortIds } from './ids.ts'
 
 /** Comparisons with ids turned into integers; one entry a row, all arrays of the same length. */
 export type Comparisons = {
@@ -113,6 +113,7 @@ export function readComparisons(
   const first = readFirst(columns, length, wanted.positions, faults)
   const differences = readDifferences(columns.featureDifference, faults)
   faults.raise()
+  requireTable(groups.names.length, items.names.length, 'comparisons')
 
   if (!groups.closed) renumber([group], sortIds(groups))
   if (!items.closed) renumber([winner, loser], sortIds(items))
@@ -172,6 +173,7 @@ function columnsOfRows(rows: unknown[], faults: Faults): Columns {
       column[k] = value
     }
   }
+  faults.raise()
   return columns
 }
 

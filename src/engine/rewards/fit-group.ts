@@ -99,7 +99,8 @@ export function fitBradleyTerry(
   model: OutcomeModel = { ties: 'half-win', positionEffect: false },
 ): Fit {
   const { posterior, likelihood } = posteriorOf(counts, model, prior, null)
-  const maximum = prior.kind === 'firth' ? maximiseWithJeffreys(posterior) : maximise(posterior, true)
+  const maximum =
+    prior.kind === 'firth' ? maximiseWithJeffreys(posterior) : maximise(posterior, true, likelihood.start)
   if (maximum === null) throw notConverged()
   return fitAt(maximum, posterior, likelihood)
 }

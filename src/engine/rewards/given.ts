@@ -1,8 +1,10 @@
-import { type Ids, idFault, sortIds } from '../comparisons/ids.ts'
+import { type Ids, idFault, requireTable, sortIds } from '../comparisons/ids.ts'
 import { invalidRequest, MAX_ERRORS, pointer, type RequestError } from '../problem.ts'
 
 /** Rewards beyond this size leave too few digits for the differences between them. */
 const REWARD_LIMIT = 1e12
+/** Below this a group's range cannot be squared, or divided by, without leaving double precision. */
+const RANGE_MIN = 1e-100
 
 /**
  * Reads rewards that were fitted elsewhere, group → item → reward.
@@ -10,7 +12,8 @@ const REWARD_LIMIT = 1e12
  * Open sets of ids take the names met and are then sorted; closed sets refuse unknown names.
  *
  * @returns G × n, row-major
- * @throws Problem `invalid-request` where a group or an item is unknown or missing, or a reward is not a number
+ * @throws Problem `invalid-request` where a group or an item is unknown or missing, or a reward is not a
+ *   number, or the rewards of a group are all but the same next to the smallest numbers there are
  */
 export function readRewards(source: unknown, groups: Ids, items: Ids): Float64Array {
   const errors: RequestError[] = []
@@ -44,6 +47,7 @@ export function readRewards(source: unknown, groups: Ids, items: Ids): Float64Ar
     if (!Object.hasOwn(table, group)) fail(`is missing: "${group}" is declared in /groups`, group)
   })
   if (errors.length > 0) throw invalidRequest(errors)
+  requireTable(groups.names.length, items.names.length, 'rewards')
   if (!groups.closed) sortIds(groups)
   if (!items.closed) sortIds(items)
   if (items.names.length < 2)
@@ -60,9 +64,22 @@ export function readRewards(source: unknown, groups: Ids, items: Ids): Float64Ar
         fail(`must be between -${REWARD_LIMIT} and ${REWARD_LIMIT}`, group, item)
       else rewards[g * items.names.length + i] = value
     })
+    const range = rangeOf(rewards.subarray(g * items.names.length, (g + 1) * items.names.length))
+    if (range > 0 && range < RANGE_MIN)
+      fail(`differ by ${range} at most: give them in a unit in which they differ more`, group)
   })
   if (errors.length > 0) throw invalidRequest(errors)
   return rewards
+}
+
+function rangeOf(values: Float64Array): number {
+  let low = values[0]
+  let high = values[0]
+  for (const value of values) {
+    if (value < low) low = value
+    if (value > high) high = value
+  }
+  return high - low
 }
 
 function isMap(value: unknown): boolean {

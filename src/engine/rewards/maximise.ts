@@ -39,9 +39,7 @@ const SLOWEST = 0.99
  * never shrink, so that convergence itself proves that it is finite, unless log-odds are so large that rounding hides
  * it.
  *
- * A full step provably never lowers ℓ while it changes no difference between the log-odds of two outcomes by more than
- * 1.5: along a step that changes none by more than r, curvature grows at most by e^r (Bach, Electron. J. Statist. 4,
- * 2010, Prop. 1), and (e^r − r − 1)/r² ≤ 1 up to r = 1.79. Longer steps are halved while they lower it.
+ * Every step raises ℓ: see {@link advance}.
  *
  * @param finite whether a finite maximum is known to exist; otherwise the search ends where it leads far away
  * @param start where to begin: any point near the maximum saves steps
@@ -54,9 +52,9 @@ export function maximise(
 ): Maximum | null {
   const { size, rewards, shiftInvariant } = likelihood
   const at = start.slice()
+  if (shiftInvariant) centre(at, rewards)
   const delta = new Float64Array(size)
   let best: Maximum | null = null
-  let tolerance = 0.1
   let iterations = 0
   let stepBefore = Number.POSITIVE_INFINITY
   let least = Number.POSITIVE_INFINITY
@@ -66,9 +64,7 @@ export function maximise(
   while (true) {
     likelihood.linearise(at)
     const gradientNorm = relativeGradient(likelihood)
-    // The step doubles as the error estimate, so near the end it is solved far beyond the two digits asked of it.
-    if (gradientNorm < 1e-4) tolerance = 1e-8
-    if (!newtonStep(likelihood.surrogate?.() ?? likelihood, tolerance, delta)) break
+    if (!newtonStep(likelihood.surrogate?.() ?? likelihood, stepTolerance(gradientNorm), delta)) break
     const reach = likelihood.reach(delta)
     const step = likelihood.dense ? reach : largest(delta)
     if (!Number.isFinite(step)) break
@@ -79,7 +75,8 @@ export function maximise(
     const close = gradientNorm <= TOLERANCE && errorEstimate <= TOLERANCE
     if (close && best !== null && errorEstimate > best.errorEstimate / 2) break
     if (close) best = { at: at.slice(), gradientNorm, errorEstimate, iterations }
-    if (close && errorEstimate <= ROUNDING) break
+    // The last digits of a surrogate's slow steps are not worth their price.
+    if (close && (errorEstimate <= ROUNDING || likelihood.surrogate !== undefined)) break
     if (!(gradientNorm <= TOLERANCE) || errorEstimate < least / 2) {
       least = errorEstimate
       patience = PATIENCE
@@ -103,17 +100,32 @@ export function notConverged(): Problem {
   )
 }
 
+/**
+ * The relative residual to which a step is worth solving. What it leaves of the error is about its square, so few digits
+ * are enough until the end, where the step doubles as the error estimate and is solved far beyond the two digits that
+ * are asked of that.
+ */
+function stepTolerance(gradientNorm: number): number {
+  if (gradientNorm > 1e-4) return 0.1
+  return gradientNorm > TOLERANCE ? 1e-3 : 1e-6
+}
+
 export const SAFE_CHANGE = 1.5
 
-/** Moves along δ: the whole way where that is safe, else half as far while ℓ would fall. */
+/**
+ * Moves along δ: all the way, or as far as ℓ surely rises.
+ *
+ * Along a step that changes no difference between the log-odds of two outcomes by more than r, curvature grows at most by
+ * e^r (Bach, Electron. J. Statist. 4, 2010, Prop. 1). So a part t of the Newton step raises ℓ while
+ * t·(e^{tr} − tr − 1)/(tr)² ≤ 1: the whole step up to r = 1.79, and beyond that t = log(1 + r)/r, where the bound rises
+ * most. Where steps are a surrogate's, which has no such bound, they are halved while ℓ falls.
+ */
 function advance(likelihood: Likelihood, at: Float64Array, delta: Float64Array, reach: number): void {
-  let step = 1
-  if (reach > SAFE_CHANGE) {
+  let step = reach > SAFE_CHANGE ? Math.max(SAFE_CHANGE, Math.log1p(reach)) / reach : 1
+  if (likelihood.surrogate !== undefined && reach > SAFE_CHANGE) {
     const before = likelihood.value(at)
-    for (let halvings = 0; halvings < 60; halvings++) {
-      const trial = at.map((value, v) => value + step * delta[v])
-      if (likelihood.value(trial) >= before) break
-      step /= 2
+    for (step = 1; step > 1e-18; step /= 2) {
+      if (likelihood.value(at.map((value, v) => value + step * delta[v])) >= before) break
     }
   }
   for (let v = 0; v < at.length; v++) at[v] += step * delta[v]

@@ -1,11 +1,10 @@
 import { choleskyFactor, choleskySolve } from '../numeric/cholesky.ts'
 import type { Likelihood } from './likelihood.ts'
 
-/**
- * Up to so many parameters the Newton system is factorised; beyond it conjugate gradients are faster (measured: a
- * factorisation costs p³/6 multiplications, a conjugate-gradient step one pass over the pairs).
- */
-const CHOLESKY_LIMIT = 300
+/** Up to so many parameters a factorisation costs no more than a few passes over the pairs: p³/6 multiplications. */
+const SMALL = 64
+/** Beyond so many it costs more than conjugate gradients even where these converge slowly. */
+const LARGE = 300
 
 /**
  * Solves H·δ = g, where H is the curvature: the Newton step at the point of the linearisation.
@@ -18,9 +17,12 @@ const CHOLESKY_LIMIT = 300
  * @returns whether the system could be solved
  */
 export function newtonStep(likelihood: Likelihood, tolerance: number, delta: Float64Array): boolean {
-  return likelihood.dense || likelihood.size <= CHOLESKY_LIMIT
-    ? solveByCholesky(likelihood, delta)
-    : solveByConjugateGradients(likelihood, likelihood.gradient, tolerance, delta)
+  const { dense, size, gradient } = likelihood
+  if (dense || size <= SMALL) return solveByCholesky(likelihood, delta)
+  // In between, where most items met, a handful of steps are enough; as many as a factorisation costs are tried.
+  const steps = size <= LARGE ? size / 10 : 20 * size + 1000
+  if (solveByConjugateGradients(likelihood, gradient, tolerance, delta, steps)) return true
+  return size <= LARGE && solveByCholesky(likelihood, delta)
 }
 
 /** The factor of the curvature, with the last reward left out where ℓ is shift-invariant; null where it is singular. */
@@ -71,6 +73,7 @@ export function solveFactored(
 /**
  * Conjugate gradients on H·x = b with the diagonal as preconditioner, until the residual is `tolerance` times the first.
  *
+ * @param mostSteps after which they give up
  * @returns false where they come to no end
  */
 export function solveByConjugateGradients(
@@ -78,6 +81,7 @@ export function solveByConjugateGradients(
   b: Float64Array,
   tolerance: number,
   x: Float64Array,
+  mostSteps = 20 * likelihood.size + 1000,
 ): boolean {
   const { size, rewards, diagonal, shiftInvariant } = likelihood
   const residual = b.slice()
@@ -94,7 +98,7 @@ export function solveByConjugateGradients(
   }
   const enough = energy * tolerance * tolerance
   for (let steps = 0; energy > enough && energy > 0; steps++) {
-    if (steps > 20 * size + 1000) return false
+    if (steps >= mostSteps) return false
     likelihood.multiply(direction, image)
     let curvature = 0
     for (let v = 0; v < size; v++) curvature += direction[v] * image[v]

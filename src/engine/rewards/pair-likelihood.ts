@@ -11,14 +11,26 @@ import {
   type OutcomeTerms,
 } from './outcome.ts'
 
-/** e^θ neither overflows nor loses a factor of a pair's probability as long as rewards stay within this distance. */
-const EXP_RANGE = 300
+/** A reach up to this may be given too large: it is small all the same. */
+const NEAR = 1.5
+
+/** Pairs of up to so many comparisons share logarithms. */
+const SHARED = 16
+/** A ratio of odds above this loses less than two digits when 1 is added to it. */
+const SAFE_RATIO = 0.01
+/** A product is put away before its next factor, which is at most 2, could make it overflow. */
+const PRODUCT_LIMIT = 1e300
+
+/** The sum of two exponentials up to this does not overflow, nor does its inverse underflow. */
+const EXP_LIMIT = 700
 
 /** The log-likelihood of pair counts, with what the uncertainty of its maximum needs besides. */
 export type PairLikelihood = Likelihood & {
   kind: 'pairs'
   counts: PairCounts
   model: OutcomeModel
+  /** Where to begin the search for the maximum; in rewards and extras. */
+  start: Float64Array
   /** The entries of item v as the lower one are offsets[v] … offsets[v + 1]. */
   offsets: Int32Array
   /** The difference d = θ_i − θ_j + γ·first of entry k at ψ. */
@@ -62,35 +74,22 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
 
   /** The binary model without a position effect: one division serves a pair, p_ij = e^θ_i / (e^θ_i + e^θ_j). */
   const plain = (theta: Float64Array): void => {
-    let low = Number.POSITIVE_INFINITY
-    let high = Number.NEGATIVE_INFINITY
+    const common = commonOdds(theta)
+    const odds = common ?? new Float64Array(m)
     for (let v = 0; v < m; v++) {
-      if (theta[v] < low) low = theta[v]
-      if (theta[v] > high) high = theta[v]
-    }
-    const middle = (low + high) / 2
-    const near = high - low <= 2 * EXP_RANGE
-    const odds = near ? theta.map((value) => Math.exp(value - middle)) : theta
-    const terms = newTerms()
-    for (let v = 0; v < m; v++) {
+      if (common === null) oddsAgainst(v, theta, odds)
       const oddsV = odds[v]
+      const end = offsets[v + 1]
       let gradientV = 0
       let diagonalV = 0
-      for (let k = offsets[v]; k < offsets[v + 1]; k++) {
+      for (let k = offsets[v]; k < end; k++) {
         const u = higher[k]
-        let pull: number
-        let edge: number
-        if (near) {
-          const inverse = 1 / (oddsV + odds[u])
-          const p = oddsV * inverse
-          const q = odds[u] * inverse
-          pull = wins[k] * q - losses[k] * p
-          edge = (wins[k] + losses[k]) * p * q
-        } else {
-          binaryTerms(theta[v] - theta[u], wins[k], losses[k], terms)
-          pull = terms.pull
-          edge = terms.edge
-        }
+        const oddsU = odds[u]
+        const inverse = 1 / (oddsV + oddsU)
+        const p = oddsV * inverse
+        const q = oddsU * inverse
+        const pull = wins[k] * q - losses[k] * p
+        const edge = (wins[k] + losses[k]) * p * q
         edges[k] = edge
         gradientV += pull
         gradient[u] -= pull
@@ -99,6 +98,14 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
       }
       gradient[v] += gradientV
       diagonal[v] += diagonalV
+    }
+  }
+
+  /** The odds of item v, and of the items that its entries name as the higher one, up to a factor that only these share. */
+  const oddsAgainst = (v: number, theta: Float64Array, odds: Float64Array): void => {
+    odds[v] = 1
+    for (let k = offsets[v]; k < offsets[v + 1]; k++) {
+      odds[higher[k]] = Math.exp(Math.min(theta[higher[k]] - theta[v], EXP_LIMIT))
     }
   }
 
@@ -152,14 +159,51 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
   }
 
   const value = (at: Float64Array): number => {
+    const odds = !davidson && gamma < 0 ? commonOdds(at) : null
+    if (odds !== null) return plainValue(at, odds)
     let sum = 0
-    for (let k = 0; k < entries; k++) {
-      const d = difference(at, k)
-      sum += davidson
-        ? davidsonValue(d, at[eta], wins[k], losses[k], ties[k])
-        : binaryValue(d, wins[k], losses[k])
+    for (let v = 0; v < m; v++) {
+      // Sums of sums, so that half a million terms lose no more digits than a thousand do.
+      let own = 0
+      for (let k = offsets[v]; k < offsets[v + 1]; k++) {
+        const d = difference(at, k)
+        own += davidson
+          ? davidsonValue(d, at[eta], wins[k], losses[k], ties[k])
+          : binaryValue(d, wins[k], losses[k])
+      }
+      sum += own
     }
     return sum
+  }
+
+  /**
+   * The same for the binary model without a position effect. With r = e^−|d|, an entry takes away n·log(1 + r), and |d|
+   * for each win of the lesser item. Most have few comparisons, so the factors 1 + r of those with equally many are
+   * multiplied, and a logarithm serves hundreds.
+   */
+  const plainValue = (theta: Float64Array, odds: Float64Array): number => {
+    const products = new Float64Array(SHARED).fill(1)
+    let sum = 0
+    for (let v = 0; v < m; v++) {
+      const end = offsets[v + 1]
+      for (let k = offsets[v]; k < end; k++) {
+        const u = higher[k]
+        const n = wins[k] + losses[k]
+        const d = theta[v] - theta[u]
+        sum += losses[k] * Math.max(d, 0) + wins[k] * Math.max(-d, 0)
+        const ratio = Math.min(odds[v], odds[u]) / Math.max(odds[v], odds[u])
+        if (ratio > SAFE_RATIO && n < SHARED && n === Math.floor(n)) {
+          const product = products[n] * (1 + ratio)
+          products[n] = product
+          if (product > PRODUCT_LIMIT) {
+            sum += n * Math.log(product)
+            products[n] = 1
+          }
+        } else sum += n * Math.log1p(ratio)
+      }
+    }
+    for (let n = 1; n < SHARED; n++) sum += n * Math.log(products[n])
+    return -sum
   }
 
   const multiply = (x: Float64Array, out: Float64Array): void => {
@@ -207,6 +251,9 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
 
   const reach = (step: Float64Array): number => {
     const tieStep = davidson ? step[eta] : 0
+    // Where no two items move apart by more than is of interest, how far they do is said at once.
+    const { low, high } = extremes(step, m)
+    if (!davidson && gamma < 0 && high - low <= NEAR) return high - low
     let largest = 0
     for (let k = 0; k < entries; k++) {
       const d = Math.abs(difference(step, k))
@@ -236,6 +283,7 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
     counts,
     model,
     offsets,
+    start: startOf(counts, m, totals),
     size,
     rewards: m,
     extras,
@@ -285,8 +333,42 @@ export function addFactor(
   gather.close()
 }
 
+/** e^θ_i, up to a factor that all items share; null where θ is spread so far that some would over- or underflow. */
+function commonOdds(theta: Float64Array): Float64Array | null {
+  const { low, high } = extremes(theta, theta.length)
+  if (!(high - low <= EXP_LIMIT)) return null
+  const middle = (low + high) / 2
+  return theta.map((value) => Math.exp(value - middle))
+}
+
+function extremes(values: Float64Array, m: number): { low: number; high: number } {
+  let low = Number.POSITIVE_INFINITY
+  let high = Number.NEGATIVE_INFINITY
+  for (let v = 0; v < m; v++) {
+    if (values[v] < low) low = values[v]
+    if (values[v] > high) high = values[v]
+  }
+  return { low, high }
+}
+
+/** Where Newton's method starts: the log-odds of each item's wins, cut off where they exceed 19 to 1 either way. */
+function startOf({ i, j, wins, losses, ties }: PairCounts, m: number, totals: Float64Array): Float64Array {
+  const won = new Float64Array(m)
+  for (let k = 0; k < i.length; k++) {
+    won[i[k]] += wins[k] + ties[k] / 2
+    won[j[k]] += losses[k] + ties[k] / 2
+  }
+  const start = new Float64Array(totals.length)
+  for (let v = 0; v < m; v++) {
+    const share = Math.min(0.95, Math.max(0.05, won[v] / totals[v]))
+    start[v] = totals[v] > 0 ? Math.log(share / (1 - share)) : 0
+  }
+  return start
+}
+
 /** A tie as half a win to each side. */
 function halved({ wins, losses, ties }: PairCounts): Pick<PairCounts, 'wins' | 'losses' | 'ties'> {
+  if (!ties.some((tied) => tied > 0)) return { wins, losses, ties: new Float64Array(0) }
   return {
     wins: wins.map((won, k) => won + ties[k] / 2),
     losses: losses.map((lost, k) => lost + ties[k] / 2),

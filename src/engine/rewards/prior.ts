@@ -1,5 +1,5 @@
 import { normal } from '../numeric/random.ts'
-import { sigmoid, softplus } from '../numeric/softplus.ts'
+import { sigmoid, softplus } from '../numeric/sigmoid.ts'
 import type { Likelihood } from './likelihood.ts'
 
 /** Adds −θ_i²/(2s²) for every reward (or reward weight): the log-density of θ_i ~ N(0, s²), up to a constant. */

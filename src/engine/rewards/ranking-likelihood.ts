@@ -7,8 +7,8 @@ import type { Extra } from './model.ts'
 export type RankingLikelihood = Likelihood & {
   kind: 'rankings'
   counts: RankingCounts
-  /** Values of the extras at which ties are, all rewards being the same, about as frequent as they were. */
-  tieStart: Float64Array
+  /** Where to begin: rewards all the same, and ties about as frequent as they were; in rewards and extras. */
+  start: Float64Array
   /**
    * The scores of single rankings: the score of each different one, times the root of its sum of squared weights.
    *
@@ -460,7 +460,7 @@ export function rankingLikelihood(counts: RankingCounts): RankingLikelihood {
   return {
     kind: 'rankings',
     counts,
-    tieStart: tieStartOf(counts),
+    start: Float64Array.of(...new Float64Array(m), ...tieStartOf(counts)),
     size,
     rewards: m,
     extras,

@@ -57,15 +57,6 @@ export type Model = OutcomeModel & {
   reliability: Reliability | null
 }
 
-/** Standing for no model where rewards were given. */
-export const NO_MODEL: Model = {
-  prior: { kind: 'none' },
-  ties: 'half-win',
-  positionEffect: false,
-  standardErrors: 'fisher',
-  reliability: null,
-}
-
 /**
  * The rewards of every group: as given, or fitted to the group's own data.
  *
@@ -98,11 +89,12 @@ export async function rewardsOf(
 
 type OwnPrior = Exclude<Prior, { kind: 'pooled' }>
 
-/** Where the search for a maximum begins: at zero, but with rankings where ties are about as frequent as they were. */
-function startOf({ size, rewards }: Likelihood, likelihood: DataLikelihood): Float64Array {
-  const start = new Float64Array(size)
-  if (likelihood.kind === 'rankings') start.set(likelihood.tieStart, rewards)
-  return start
+/** Where the search for a maximum begins: where the data say, but for reward weights, which begin at zero. */
+function startOf({ size, rewards, dense }: Likelihood, { start, rewards: m }: DataLikelihood): Float64Array {
+  if (!dense) return start
+  const linear = new Float64Array(size)
+  linear.set(start.subarray(m), rewards)
+  return linear
 }
 
 /** Fits each group on its own. */

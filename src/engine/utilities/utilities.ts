@@ -1,5 +1,5 @@
 import type { UtilitySettings } from '../../../schemas/policy.ts'
-import { sigmoid } from '../numeric/softplus.ts'
+import { sigmoid } from '../numeric/sigmoid.ts'
 import type { GroupRewards } from '../rewards/rewards.ts'
 
 /** A group's rewards on the scale and from the anchor that the request chose. */

@@ -15,6 +15,11 @@ export type Certified = {
   primalResidual: number
 }
 
+/** How far from proven: 0 at an exact optimum. */
+export function errorOf({ relativeGap, primalResidual }: Certified): number {
+  return relativeGap + primalResidual
+}
+
 /**
  * Computes the duality gap of a policy and weights from these numbers alone.
  *
@@ -83,13 +88,12 @@ function lossAgainst(
 ): number {
   const gibbs = new Float64Array(values.length)
   const best = gibbsPolicy(values, reference, temperature, gibbs)
+  if (policy.every((share, i) => share === 0 || gibbs[i] > 1e-300))
+    return temperature * divergence(policy, gibbs)
   let loss = 0
   for (let i = 0; i < policy.length; i++) {
-    if (policy[i] === 0) continue
-    loss +=
-      gibbs[i] > 0
-        ? policy[i] * temperature * Math.log(policy[i] / gibbs[i])
-        : policy[i] * (temperature * Math.log(policy[i] / reference[i]) + best - values[i])
+    if (policy[i] > 0)
+      loss += policy[i] * (temperature * Math.log(policy[i] / reference[i]) + best - values[i])
   }
   return loss
 }

@@ -14,7 +14,7 @@ export function gibbsPolicy(
   const n = values.length
   let top = Number.NEGATIVE_INFINITY
   for (let i = 0; i < n; i++) if (values[i] > top) top = values[i]
-  // Σ π (e^d − 1) keeps its digits where β is large and every exponent is close to 0.
+  // Σ π (e^d − 1) keeps its digits where every exponent is close to 0, Σ π e^d where the best item has little of π.
   let excess = 0
   for (let i = 0; i < n; i++) {
     const d = (values[i] - top) / temperature
@@ -24,13 +24,18 @@ export function gibbsPolicy(
   let sum = 0
   for (let i = 0; i < n; i++) sum += policy[i]
   for (let i = 0; i < n; i++) policy[i] /= sum
-  return top + temperature * Math.log1p(excess)
+  return top + temperature * (excess > -0.5 ? Math.log1p(excess) : Math.log(sum))
 }
 
-/** KL(p‖π) = Σ_i p_i log(p_i/π_i), with 0·log 0 = 0. */
+/** KL(p‖π) = Σ_i (p_i log(p_i/π_i) − p_i + π_i), with 0·log 0 = 0: so written no term is negative, and none cancels. */
 export function divergence(policy: Float64Array, reference: Float64Array): number {
   let sum = 0
-  for (let i = 0; i < policy.length; i++)
-    if (policy[i] > 0) sum += policy[i] * Math.log(policy[i] / reference[i])
+  for (let i = 0; i < policy.length; i++) {
+    const excess = policy[i] - reference[i]
+    const d = excess / reference[i]
+    if (policy[i] === 0) sum += reference[i]
+    else if (Math.abs(d) < 1e-3) sum += excess * d * (1 / 2 - d * (1 / 6 - d * (1 / 12 - d / 20)))
+    else sum += policy[i] * Math.log(policy[i] / reference[i]) - excess
+  }
   return sum
 }

@@ -1,55 +1,75 @@
-import type { Iterate } from './interior-point.ts'
+import type { Iterate } from './iterate.ts'
 
 /**
- * How the weights λ̂ follow from the utilities y that a welfare function W counts, λ̂ ∈ ∂W(y), in a form that
- * Newton's method can follow. There are two kinds. Where W is the sharper of W and its dual set's gauge, y is written
- * as a function of λ̂, and weights bounded by 0 leave a surplus s ≥ 0: x = y + s, s∘λ̂ = μ. Otherwise λ̂ is written as
- * a function of y, and utilities bounded by 0 leave a premium r ≥ 0: λ̂ = ∇W(y) + r, r∘y = μ.
+ * How group weights λ̂ follow from utilities x under a welfare function W, λ̂ ∈ ∂W(x), in a form that Newton's method can
+ * follow. There are two.
+ *
+ * Where the dual set {λ̂ : h(λ̂) ≥ 0} is smooth, the utilities of which W takes account are w∇h(λ̂), and what a group has
+ * beyond them is its surplus t_g = x_g − w∂h/∂λ̂_g ≥ 0, which is zero where λ̂_g is not. The welfare w is the multiplier
+ * of h(λ̂) ≥ 0, and k = h(λ̂) is zero where w is not.
+ *
+ * Where W is smooth, the weights are ∇W(x), and what a group has beyond them is its premium t_g = λ̂_g − ∂W/∂x_g ≥ 0,
+ * which is zero where x_g is not.
  */
 export type Link = {
-  /** Whose bound the partners (s or r) belong to. */
-  pairedTo: 'weights' | 'counted'
-  /** Whether y and the welfare w may have either sign. */
-  signed: boolean
-  /** Whether w is the multiplier of an inequality of slack k, so that w·k = μ is one more complementary pair. */
+  /** What the partners t are complementary to: surpluses to the weights, premiums to the utilities. */
+  pairedTo: 'weights' | 'utilities'
+  /** Whether the inequality h(λ̂) ≥ 0 is there, so that w·k is one more complementary product. */
   bounded: boolean
-  /** λ̂ and y of length G, strictly positive and related at welfare 1, and the slack of the inequality. */
-  start: { weights: Float64Array; counted: Float64Array; slack: number }
+  /** Whether the relation is curved; a straight one is kept by every step that solves its linearisation. */
+  curved: boolean
+  /**
+   * Positive weights and partners (and w and k) that go with utilities x, with products t∘λ̂ or t∘x that are alike and
+   * not below `product`.
+   */
+  start(x: Float64Array, product: number): LinkStart
+  /**
+   * What t and k are by their definitions at an iterate.
+   *
+   * @param partner overwritten by t
+   * @returns k, or where h(λ̂) = 0 is an equation how far λ̂ is from it; else 0
+   */
+  define(at: Iterate, partner: Float64Array): number
   /** Linearises the relation at an iterate. */
   linearise(at: Iterate, linear: Linear): void
 }
 
+export type LinkStart = {
+  weights: Float64Array
+  partner: Float64Array
+  welfare: number
+  slack: number
+  /** What the products are about. */
+  product: number
+}
+
 /**
- * d(taken) = target + pull∘c − give∘dλ̂ + along·dw and along·dλ̂ + bend·dw = offset + slopes·(target + pull∘c) + …, where
- * c is the change that complementarity asks of the partners, and … that of the slack. Arrays have length G.
+ * The Newton equations of the relation at an iterate,
+ *
+ *   dx = pull∘c − give∘dλ̂ + along·dw,   along·dλ̂ + bend·dw = c_k + slopes·(pull∘c),
+ *
+ * where c and c_k are what t and k are to differ from their definitions by if all else stays. Arrays have length G.
  */
 export type Linear = {
-  /** y + s, or y: what x must equal. */
-  taken: Float64Array
-  target: Float64Array
   pull: Float64Array
-  /** −∂(taken)/∂λ̂ ≥ 0. */
+  /** −∂x/∂λ̂ ≥ 0. */
   give: Float64Array
-  /** ∂(taken)/∂w. */
+  /** ∂x/∂w. */
   along: Float64Array
   slopes: Float64Array
-  offset: number
   bend: number
-  /** How far the relation is from being met, in units of welfare. */
-  misfit: number
+  /** What holds the weights or utilities that the partners belong to: the product over its square, and W's own curve. */
+  curvature: Float64Array
 }
 
 /** Room for the linearisation of G groups. */
 export function newLinear(groups: number): Linear {
   return {
-    taken: new Float64Array(groups),
-    target: new Float64Array(groups),
     pull: new Float64Array(groups),
     give: new Float64Array(groups),
     along: new Float64Array(groups),
     slopes: new Float64Array(groups),
-    offset: 0,
     bend: 0,
-    misfit: 0,
+    curvature: new Float64Array(groups),
   }
 }

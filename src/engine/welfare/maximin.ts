@@ -2,13 +2,13 @@ import type { WelfareFunction } from './problem.ts'
 import { weightsLink } from './weights-link.ts'
 
 /** W = min_g x_g. Λ is the simplex: weights that sum to 1, positive only for groups at the minimum. */
-export const maximin: WelfareFunction = {
-  value(x) {
+export const maximin = {
+  value(x: Float64Array) {
     let least = Number.POSITIVE_INFINITY
     for (const value of x) least = Math.min(least, value)
     return least
   },
-  project(weights) {
+  project(weights: Float64Array) {
     let sum = 0
     for (let g = 0; g < weights.length; g++) {
       weights[g] = Math.max(0, weights[g])
@@ -17,9 +17,10 @@ export const maximin: WelfareFunction = {
     for (let g = 0; g < weights.length; g++) weights[g] /= sum
   },
   needsGains: false,
+  weightlessFrom: (welfare: number) => welfare,
   // Every group at the minimum w has the scaled utility w / scale_g.
-  link: (_population, scale) => {
+  link: (_population: Float64Array, scale: Float64Array) => {
     const logSlopes = scale.map((size) => -Math.log(size))
     return weightsLink(1, logSlopes, logSlopes)
   },
-}
+} satisfies WelfareFunction

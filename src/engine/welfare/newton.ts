@@ -1,37 +1,73 @@
-import { choleskyFactor, choleskySolve } from '../numeric/cholesky.ts'
-import type { Iterate, ScaledProblem } from './interior-point.ts'
-import { type Linear, type Link, newLinear } from './link.ts'
+import { choleskySolve } from '../numeric/cholesky.ts'
+import type { Iterate, ScaledProblem, Variables } from './iterate.ts'
+import type { Link } from './link.ts'
+import { ridgeFactor } from './ridge.ts'
+import { utilitiesOf, valuesOf } from './table.ts'
 
-/** The equations at an iterate, and the matrix of their Newton system reduced to the weights. */
+/** A slack that a step has left within this factor of what it is defined to be becomes that. */
+const NEAR = 10
+
+/**
+ * Evaluates all equations at an iterate: its utilities, what z, t and k are by their definitions, and their
+ * linearisation. Those of z, t and k that are near enough become what they are defined to be.
+ */
+export function evaluate(problem: ScaledProblem, link: Link, at: Iterate): void {
+  const { items, temperature } = problem
+  const { costs, partner, linear } = at.equations
+  utilitiesOf(problem, at.policy, at.utilities)
+  valuesOf(problem, at.weights, costs)
+  let policySum = 0
+  for (let i = 0; i < items; i++) {
+    policySum += at.policy[i]
+    costs[i] = at.level - costs[i] + (temperature > 0 ? temperature * at.tilt[i] : 0)
+  }
+  at.equations.policySum = policySum
+  at.equations.slack = link.define(at, partner)
+
+  // A residual r of an equation that a curvature c holds asks for a change of r/c, which costs r²/c. Straight equations
+  // are kept by every step; the residuals of theirs are rounding.
+  let misfit = 0
+  if (temperature > 0) {
+    for (let i = 0; i < items; i++) {
+      if (near(costs[i], at.costs[i])) at.costs[i] = costs[i]
+      misfit += (at.policy[i] * (costs[i] - at.costs[i]) ** 2) / (temperature + at.costs[i])
+    }
+  }
+  if (link.curved) {
+    if (near(at.equations.slack, at.slack)) at.slack = at.equations.slack
+    misfit += Math.abs(at.welfare * (at.equations.slack - at.slack))
+    for (let g = 0; g < partner.length; g++) if (near(partner[g], at.partner[g])) at.partner[g] = partner[g]
+  }
+  link.linearise(at, linear)
+  if (link.curved) {
+    for (let g = 0; g < partner.length; g++) misfit += (partner[g] - at.partner[g]) ** 2 / linear.curvature[g]
+  }
+  at.equations.misfit = misfit
+}
+
+function near(defined: number, slack: number): boolean {
+  return defined * NEAR > slack && defined < slack * NEAR
+}
+
+/** The matrix of the Newton system at an iterate, reduced to the weights and factorised. */
 export type System = {
-  linear: Linear
-  /** x(p) = Ûp. */
-  utilities: Float64Array
-  policySum: number
-  /** What z falls short of its definition. */
-  costResidual: Float64Array
-  /** How far all equations are from being met, in units of welfare. */
-  misfit: number
   /** D_i = p_i/(β̂ + z_i) and its sum. */
   mass: Float64Array
   massSum: number
-  /** Mean of û under D, and û minus it: G and G × n. */
+  /** ū, the mean of û under D, and û − ū: G and G × n. */
   mean: Float64Array
   centred: Float64Array
   /** The factor of K + γ·along·alongᵀ, and γ; G × G. */
   matrix: Float64Array
   gamma: number
+  /** Room for the right-hand sides: n and G. */
   forced: Float64Array
+  aligned: Float64Array
 }
 
 /** Room for the system of a problem. */
 export function newSystem({ groups, items }: ScaledProblem): System {
   return {
-    linear: newLinear(groups),
-    utilities: new Float64Array(groups),
-    policySum: 0,
-    costResidual: new Float64Array(items),
-    misfit: 0,
     mass: new Float64Array(items),
     massSum: 0,
     mean: new Float64Array(groups),
@@ -39,61 +75,19 @@ export function newSystem({ groups, items }: ScaledProblem): System {
     matrix: new Float64Array(groups * groups),
     gamma: 0,
     forced: new Float64Array(items),
+    aligned: new Float64Array(groups),
   }
-}
-
-/** v = Ûᵀλ̂. */
-export function valuesOf(
-  { groups, items }: ScaledProblem,
-  utilities: Float64Array,
-  weights: Float64Array,
-  values: Float64Array,
-): void {
-  values.fill(0)
-  for (let g = 0; g < groups; g++) {
-    const weight = weights[g]
-    const row = g * items
-    for (let i = 0; i < items; i++) values[i] += weight * utilities[row + i]
-  }
-}
-
-/** Evaluates all equations at an iterate. */
-export function evaluate(problem: ScaledProblem, link: Link, at: Iterate, system: System): void {
-  const { groups, items, utilities: u, reference, temperature } = problem
-  const { linear, costResidual } = system
-  link.linearise(at, linear)
-  let misfit = linear.misfit
-
-  valuesOf(problem, u, at.weights, costResidual)
-  let policySum = 0
-  for (let i = 0; i < items; i++) {
-    const p = at.policy[i]
-    policySum += p
-    const entropy = temperature > 0 ? temperature * (Math.log(p / reference[i]) + 1) : 0
-    costResidual[i] = at.level - costResidual[i] + entropy - at.costs[i]
-    misfit += p * Math.abs(costResidual[i])
-  }
-  system.policySum = policySum
-  misfit += Math.abs(at.level * (policySum - 1))
-
-  for (let g = 0; g < groups; g++) {
-    const row = g * items
-    let x = 0
-    for (let i = 0; i < items; i++) x += u[row + i] * at.policy[i]
-    system.utilities[g] = x
-    misfit += at.weights[g] * Math.abs(x - linear.taken[g])
-  }
-  system.misfit = misfit
 }
 
 /**
- * Builds and factorises K = Σ_i D_i (û_i − ū)(û_i − ū)ᵀ + diag(give) at the iterate evaluated last.
+ * Builds and factorises K = Σ_i D_i (û_i − ū)(û_i − ū)ᵀ + diag(give) at an iterate.
  *
  * @returns whether K is positive definite
  */
 export function factorise(problem: ScaledProblem, at: Iterate, system: System): boolean {
   const { groups, items, utilities: u, temperature } = problem
-  const { matrix, linear, mass, mean, centred, forced } = system
+  const { mass, mean, centred, matrix, forced } = system
+  const { give, along, bend } = at.equations.linear
   let massSum = 0
   for (let i = 0; i < items; i++) {
     mass[i] = at.policy[i] / (temperature + at.costs[i])
@@ -119,85 +113,74 @@ export function factorise(problem: ScaledProblem, at: Iterate, system: System): 
       for (let i = 0; i < items; i++) sum += forced[i] * centred[rowK + i]
       matrix[g * groups + k] = sum
     }
-    matrix[g * groups + g] += linear.give[g]
+    matrix[g * groups + g] += give[g]
     trace += matrix[g * groups + g]
-    length += linear.along[g] ** 2
+    length += along[g] ** 2
   }
   // Near the optimum K is all but singular along λ̂, where only the last equation holds it: a multiple of that
   // equation, added to the others, leaves the solution as it is.
-  const gamma = Math.min(1 / linear.bend, trace / (groups * length))
+  const gamma = Math.min(1 / bend, trace / (groups * length))
   for (let g = 0; g < groups; g++) {
-    for (let k = 0; k <= g; k++) matrix[g * groups + k] += gamma * linear.along[g] * linear.along[k]
+    for (let k = 0; k <= g; k++) matrix[g * groups + k] += gamma * along[g] * along[k]
   }
   system.gamma = gamma
-  return factorWithRidge(matrix, groups)
+  return ridgeFactor(matrix, groups)
 }
 
-/** Factorises a matrix; where rounding has made it singular, with the least multiple of its diagonal that helps. */
-function factorWithRidge(matrix: Float64Array, order: number): boolean {
-  const original = matrix.slice()
-  for (let shift = 0; shift < 1e-4; shift = shift === 0 ? 1e-15 : shift * 10) {
-    matrix.set(original)
-    for (let g = 0; g < order; g++) matrix[g * order + g] *= 1 + shift
-    if (choleskyFactor(matrix, order) < 0) return true
-  }
-  return false
+/** What the complementary products should become. */
+export type Target = {
+  /** The products p∘z. */
+  policy: number
+  /** The products of the link, t∘λ̂ or t∘x, and w·k. */
+  link: number
+  /** A move whose second-order effect on the products is made up for, and the part of it that counts. */
+  after: { move: Variables; part: number } | null
 }
 
-/** A move towards μ = 0, and how much of it stays positive. */
-export type Prediction = { move: Iterate; reach: number }
-
-/**
- * Solves for the move towards complementary products of μ.
- *
- * @param predictor the move whose second-order effect is corrected for, or null
- */
+/** Solves for the move towards a target, from the iterate at which the system was factorised. */
 export function solve(
   problem: ScaledProblem,
   link: Link,
   at: Iterate,
   system: System,
-  mu: number,
-  predictor: Prediction | null,
-  move: Iterate,
+  target: Target,
+  move: Variables,
 ): void {
   const { groups, items } = problem
-  const { matrix, linear, mass, massSum, mean, centred, costResidual, forced, gamma } = system
-  const { taken, target, pull, give, along, slopes, bend } = linear
+  const { mass, massSum, mean, centred, matrix, gamma, forced, aligned } = system
+  const { costs, partner, slack, policySum, linear } = at.equations
+  const { pull, along, slopes, bend } = linear
+  const before = target.after?.move ?? move
+  const second = target.after === null ? 0 : target.after.part ** 2
+  const owner = at[link.pairedTo]
+  // What z, t and k have to be for the products to be right, as long as p, λ̂ or x, and w stay.
+  const demand = (aim: number, variable: number, first: number, other: number) => {
+    const product = second === 0 ? aim : aim - second * first * other
+    return product === 0 ? 0 : product / variable
+  }
 
   let forcedMass = 0
   for (let i = 0; i < items; i++) {
-    const second =
-      predictor === null ? 0 : predictor.reach ** 2 * predictor.move.policy[i] * predictor.move.costs[i]
-    forced[i] = (mu - second) / at.policy[i] - at.costs[i] - costResidual[i]
+    move.costs[i] = demand(target.policy, at.policy[i], before.policy[i], before.costs[i])
+    forced[i] = move.costs[i] - costs[i]
     forcedMass += mass[i] * forced[i]
   }
-  const missing = 1 - system.policySum
-
-  // move.partner holds c, the change that complementarity asks of the partners where what they belong to stays.
-  const left = at[link.pairedTo]
-  let slackChange = 0
-  if (link.bounded) {
-    const second =
-      predictor === null ? 0 : predictor.reach ** 2 * predictor.move.welfare * predictor.move.slack
-    slackChange = (mu - second) / at.welfare - at.slack
-  }
-  let needed = linear.offset + slackChange
-  const right = move.weights
-  const aligned = new Float64Array(groups)
+  move.slack = link.bounded ? demand(target.link, at.welfare, before.welfare, before.slack) : 0
   for (let g = 0; g < groups; g++) {
-    const second =
-      predictor === null
-        ? 0
-        : predictor.reach ** 2 * predictor.move[link.pairedTo][g] * predictor.move.partner[g]
-    move.partner[g] = (mu - second) / left[g] - at.partner[g]
-    const fixed = target[g] + pull[g] * move.partner[g]
-    move.counted[g] = fixed
-    needed += slopes[g] * fixed
+    move.partner[g] = demand(target.link, owner[g], before[link.pairedTo][g], before.partner[g])
+  }
+
+  // K·dλ̂ − along·dw = right and along·dλ̂ + bend·dw = needed.
+  const missing = 1 - policySum
+  const right = move.weights
+  let needed = move.slack - slack
+  for (let g = 0; g < groups; g++) {
+    const pulled = pull[g] * (move.partner[g] - partner[g])
+    needed += slopes[g] * pulled
     const row = g * items
     let drift = 0
     for (let i = 0; i < items; i++) drift += centred[row + i] * mass[i] * forced[i]
-    right[g] = fixed + taken[g] - system.utilities[g] - drift - mean[g] * missing
+    right[g] = pulled - drift - mean[g] * missing
     aligned[g] = along[g]
   }
   for (let g = 0; g < groups; g++) right[g] += gamma * needed * along[g]
@@ -212,29 +195,18 @@ export function solve(
   move.welfare = needed / held
   for (let g = 0; g < groups; g++) right[g] += rest * aligned[g] * move.welfare
 
-  move.slack = link.bounded ? slackChange - (at.slack / at.welfare) * move.welfare : 0
-  for (let g = 0; g < groups; g++) {
-    const change = move.counted[g] - give[g] * move.weights[g] + along[g] * move.welfare
-    if (link.pairedTo === 'weights') {
-      move.partner[g] -= (at.partner[g] / at.weights[g]) * move.weights[g]
-      move.counted[g] = change - move.partner[g]
-    } else {
-      move.partner[g] -= (at.partner[g] / at.counted[g]) * change
-      move.counted[g] = change
-    }
-  }
-
-  // dp_i = D_i (û_i·dλ̂ − dν + e_i), with dν such that Σp becomes 1; ū·dλ̂ is part of dν.
+  // dp_i = D_i (û_i·dλ̂ − dν + forced_i), with dν such that Σp becomes 1; ū·dλ̂ is part of dν.
   const rise = (forcedMass - missing) / massSum
-  valuesOf(problem, centred, move.weights, move.policy)
-  let shift = 0
-  for (let g = 0; g < groups; g++) shift += mean[g] * move.weights[g]
-  move.level = rise + shift
-  for (let i = 0; i < items; i++) {
-    const change = mass[i] * (move.policy[i] - rise + forced[i])
-    const second =
-      predictor === null ? 0 : predictor.reach ** 2 * predictor.move.policy[i] * predictor.move.costs[i]
-    move.policy[i] = change
-    move.costs[i] = (mu - second - at.costs[i] * change) / at.policy[i] - at.costs[i]
+  valuesOf({ groups, items, utilities: centred }, move.weights, move.policy)
+  for (let i = 0; i < items; i++) move.policy[i] = mass[i] * (move.policy[i] - rise + forced[i])
+  move.level = rise
+  for (let g = 0; g < groups; g++) move.level += mean[g] * move.weights[g]
+  // The change that the policy makes, not the one it was meant to make: where utilities are small, rounding tells.
+  utilitiesOf(problem, move.policy, move.utilities)
+
+  for (let i = 0; i < items; i++) move.costs[i] -= at.costs[i] * (1 + move.policy[i] / at.policy[i])
+  for (let g = 0; g < groups; g++) {
+    move.partner[g] -= at.partner[g] * (1 + move[link.pairedTo][g] / owner[g])
   }
+  if (link.bounded) move.slack -= at.slack * (1 + move.welfare / at.welfare)
 }

@@ -1,6 +1,10 @@
+import { logMean } from './mean.ts'
 import type { WelfareFunction } from './problem.ts'
 import { utilitiesLink } from './utilities-link.ts'
 import { weightsLink } from './weights-link.ts'
+
+/** Exponents nearer to 0 than this make no difference that a double could hold. */
+const NASH = 1e-15
 
 /**
  * W = M_ρ(x) = (Σ_g n_g x_g^ρ)^{1/ρ} for ρ < 1, and the geometric mean ∏ x_g^{n_g} (Nash) at ρ = 0.
@@ -8,7 +12,8 @@ import { weightsLink } from './weights-link.ts'
  * Its dual set is Λ = {λ ≥ 0 : M_q(λ/n; n) ≥ 1} with the conjugate exponent q = ρ/(ρ − 1), by the reverse Hölder
  * inequality λ·x ≥ M_q(λ/n)·M_ρ(x); Nash has q = 0.
  */
-export function powerMean(exponent: number): WelfareFunction {
+export function powerMean(given: number): WelfareFunction {
+  const exponent = Math.abs(given) < NASH ? 0 : given
   const q = exponent / (exponent - 1)
   return {
     value: (x, population) => mean(exponent, x, population),
@@ -19,6 +24,9 @@ export function powerMean(exponent: number): WelfareFunction {
       if (size < 1) for (let g = 0; g < weights.length; g++) weights[g] /= size
     },
     needsGains: true,
+    // Where n (x/W)^ρ, the group's part in Σ_g λ_g x_g = W, is lost in rounding.
+    weightlessFrom: (welfare, population) =>
+      exponent < 0 ? welfare * (1e-15 / population) ** (1 / exponent) : Number.POSITIVE_INFINITY,
     link(population, scale) {
       // In scaled units the problem is the same with the population n̂_g = n_g scale_g^ρ, which sums to 1 again.
       const logShares = population.map((n, g) => Math.log(n) + exponent * Math.log(scale[g]))
@@ -29,14 +37,8 @@ export function powerMean(exponent: number): WelfareFunction {
   }
 }
 
-/** M_r(x; n), for x ≥ 0; the largest term is taken out, so that no power over- or underflows. */
+/** M_r(x; n), for x ≥ 0. */
 function mean(exponent: number, x: Float64Array, population: Float64Array): number {
   const logs = x.map((value) => Math.log(Math.max(0, value)))
-  if (exponent === 0) return Math.exp(logs.reduce((sum, log, g) => sum + population[g] * log, 0))
-  const powers = logs.map((log, g) => Math.log(population[g]) + exponent * log)
-  const top = powers.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
-  // A zero under a negative exponent makes the mean zero; zeros everywhere under a positive one do too.
-  if (!Number.isFinite(top)) return 0
-  const sum = powers.reduce((sum, power) => sum + Math.exp(power - top), 0)
-  return Math.exp((top + Math.log(sum)) / exponent)
+  return Math.exp(logMean(exponent, logs, population.map(Math.log)))
 }

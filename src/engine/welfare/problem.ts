@@ -29,6 +29,11 @@ export type Optimum = {
   utilities: Float64Array
   /** W(x(p*)), without the KL term. */
   welfare: number
+  /**
+   * Whether the weights support the policy without singling it out: at temperature 0, and at one so low that the last
+   * digit of a weight would change the policy.
+   */
+  supportOnly: boolean
   certificate: Certificate
 }
 
@@ -56,6 +61,8 @@ export type WelfareFunction = {
   project(weights: Float64Array, population: Float64Array): void
   /** True where W needs every x_g ≥ 0 and a policy at which all are positive. */
   needsGains: boolean
+  /** The utility from which on the weight of a group of population n is nothing to a welfare; ∞ where there is none. */
+  weightlessFrom(welfare: number, population: number): number
   /**
    * How weights λ̂_g = λ_g·scale_g follow from utilities x_g/scale_g; null where Λ is the single point n.
    * Scales are in units of the welfare that they would give: W(scale) = 1.

@@ -11,5 +11,6 @@ export const utilitarian: WelfareFunction = {
     weights.set(population)
   },
   needsGains: false,
+  weightlessFrom: () => Number.POSITIVE_INFINITY,
   link: null,
 }

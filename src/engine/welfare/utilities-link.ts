@@ -1,54 +1,50 @@
 import type { Link } from './link.ts'
+import { logMean } from './mean.ts'
 
 /**
- * The link of the power means of exponent 0 < ρ < 1, which are smooth where the dual set has corners:
- * λ̂ = ∇M_ρ(y) + r with ∂M_ρ/∂y_g = ℓ_g = n̂_g (w/y_g)^{1−ρ} and w = M_ρ(y; n̂).
+ * The link of the power means of exponent 0 < ρ < 1, which are smooth where the dual set has corners: the weights are
+ * ∂M_ρ/∂x_g = n̂_g (w/x_g)^{1−ρ}, with w = M_ρ(x; n̂).
  *
  * @param logShares log n̂_g
  */
 export function utilitiesLink(exponent: number, logShares: Float64Array): Link {
   const e = 1 - exponent
   const groups = logShares.length
-  const own = new Float64Array(groups)
+  const slopesAt = (x: Float64Array) => {
+    const logs = x.map(Math.log)
+    const logWelfare = logMean(exponent, logs, logShares)
+    return {
+      welfare: Math.exp(logWelfare),
+      slopes: logs.map((log, g) => Math.exp(logShares[g] + e * (logWelfare - log))),
+    }
+  }
   return {
-    pairedTo: 'counted',
-    signed: false,
+    pairedTo: 'utilities',
     bounded: false,
-    start: {
-      weights: logShares.map((share) => Math.max(Math.exp(share), 1e-4 / groups)),
-      counted: new Float64Array(groups).fill(1),
-      slack: 0,
+    curved: true,
+    start(x, least) {
+      const { welfare, slopes } = slopesAt(x)
+      const product = Math.max(welfare / groups, least)
+      const partner = x.map((value) => product / value)
+      return { weights: slopes.map((slope, g) => slope + partner[g]), partner, welfare, slack: 0, product }
     },
-    linearise({ weights, counted, partner }, out) {
-      let top = Number.NEGATIVE_INFINITY
-      for (let g = 0; g < groups; g++) {
-        own[g] = logShares[g] + exponent * Math.log(counted[g])
-        if (own[g] > top) top = own[g]
-      }
-      let sum = 0
-      for (let g = 0; g < groups; g++) {
-        own[g] = Math.exp(own[g] - top)
-        sum += own[g]
-      }
-      const welfare = Math.exp((top + Math.log(sum)) / exponent)
-
-      out.offset = 0
+    define({ weights, utilities }, partner) {
+      const { slopes } = slopesAt(utilities)
+      for (let g = 0; g < groups; g++) partner[g] = weights[g] - slopes[g]
+      return 0
+    },
+    linearise({ utilities, partner }, out) {
+      const { welfare, slopes } = slopesAt(utilities)
       out.bend = 0
-      out.misfit = 0
       for (let g = 0; g < groups; g++) {
-        const y = counted[g]
-        const share = own[g] / sum
-        const slope = (share * welfare) / y
-        const curvature = e * slope + partner[g]
-        const missing = slope + partner[g] - weights[g]
-        out.taken[g] = y
-        out.pull[g] = y / curvature
-        out.give[g] = y / curvature
-        out.target[g] = (missing * y) / curvature
-        out.along[g] = (e * share) / curvature
+        const slope = slopes[g]
+        const curvature = (e * slope + partner[g]) / utilities[g]
+        out.pull[g] = 1 / curvature
+        out.give[g] = 1 / curvature
+        out.along[g] = (e * slope) / (welfare * curvature)
         out.slopes[g] = (e * slope) / welfare
-        out.bend += ((e / welfare) * share * partner[g]) / curvature
-        out.misfit += y * Math.abs(missing)
+        out.bend += ((e / welfare) * slope * partner[g]) / (welfare * curvature)
+        out.curvature[g] = curvature
       }
     },
   }

@@ -1,4 +1,5 @@
 import type { WelfareProblem } from '../problem.ts'
+import { rangesOf } from '../table.ts'
 
 /** Which items no other is at least as good as for all groups and better for some, and what beats the rest. */
 export type Dominance = {
@@ -9,19 +10,11 @@ export type Dominance = {
 }
 
 /** Utilities closer than this, relative to the group's range, count as equal: fitted rewards are no more exact. */
-const EQUAL = 1e-9
+export const EQUAL = 1e-9
 
 /** The largest difference at which two utilities of a group count as equal; length G. */
-export function toleranceOf({ groups, items, utilities }: WelfareProblem): Float64Array {
-  return Float64Array.from({ length: groups }, (_, g) => {
-    let low = Number.POSITIVE_INFINITY
-    let high = Number.NEGATIVE_INFINITY
-    for (let i = 0; i < items; i++) {
-      low = Math.min(low, utilities[g * items + i])
-      high = Math.max(high, utilities[g * items + i])
-    }
-    return EQUAL * (high - low)
-  })
+export function toleranceOf(problem: WelfareProblem): Float64Array {
+  return rangesOf(problem).map((range) => EQUAL * range)
 }
 
 /** Compares every item with the front; an item can be dominated only by items with a larger sum, so those come first. */

@@ -1,6 +1,7 @@
 import type { LinearProgramSolver } from '../../numeric/linear-program.ts'
 import { drawFromSimplex, type Random } from '../../numeric/random.ts'
 import type { WelfareProblem } from '../problem.ts'
+import { EQUAL } from './dominance.ts'
 
 /** Which group weights make an item of the front a best one. */
 export type Support = {
@@ -17,6 +18,10 @@ export type Support = {
 const SAMPLES = 20_000
 /** An item is best at given weights where it is within this of the best, relative to Σ_g λ_g·range_g. */
 const TIE = 1e-9
+/** A cell that holds no ball of this radius is thin; no point with weights above this, empty. */
+const THIN = 1e-9
+/** What linear programs let pass. */
+const VIOLATED = 1e-10
 
 /**
  * For each item i of the front, the cell {λ on the simplex : λ·u_i ≥ λ·u_j for all j}: its Chebyshev centre, by a
@@ -39,8 +44,8 @@ export function supports(
 }
 
 /**
- * The centre and radius of the largest ball within the cell, measured within the plane Σλ = 1; where the cell is too
- * thin to hold one, the point of the cell whose least weight is largest.
+ * The centre of the largest ball within the cell, measured within the plane Σλ = 1; where the cell is too thin to hold
+ * one, the point of the cell whose least weight is largest when every group's range counts as 1.
  */
 function centreOfCell(
   { groups, items, utilities: u }: WelfareProblem,
@@ -49,49 +54,74 @@ function centreOfCell(
   tolerance: Float64Array,
   maximise: LinearProgramSolver,
 ): Float64Array | null {
-  const rivals = front.filter((other) => {
-    if (other === item) return false
-    for (let g = 0; g < groups; g++) {
-      if (Math.abs(u[g * items + item] - u[g * items + other]) > tolerance[g]) return true
-    }
-    return false
-  })
-  const width = groups + 1
-  const height = rivals.length + groups + 1
-  const rows = new Float64Array(height * width)
+  if (groups === 1) return Float64Array.of(1)
+  const leads = front
+    .map((other) =>
+      Float64Array.from({ length: groups }, (_, g) => u[g * items + item] - u[g * items + other]),
+    )
+    .filter((lead) => lead.some((value, g) => Math.abs(value) > tolerance[g]))
   const inPlane = Math.sqrt(1 - 1 / groups)
-  rivals.forEach((other, r) => {
-    let sum = 0
-    let squares = 0
-    for (let g = 0; g < groups; g++) {
-      const lead = u[g * items + item] - u[g * items + other]
-      rows[r * width + g] = lead
-      sum += lead
-      squares += lead * lead
-    }
-    const length = Math.sqrt(squares)
-    for (let g = 0; g < groups; g++) rows[r * width + g] /= length
-    rows[r * width + groups] = -Math.sqrt(Math.max(0, 1 - (sum * sum) / (groups * squares)))
-  })
-  for (let g = 0; g < groups; g++) {
-    rows[(rivals.length + g) * width + g] = 1
-    rows[(rivals.length + g) * width + groups] = -inPlane
-    rows[(height - 1) * width + g] = 1
-  }
-  const rowLower = new Float64Array(height)
-  const rowUpper = new Float64Array(height).fill(Number.POSITIVE_INFINITY)
-  rowLower[height - 1] = rowUpper[height - 1] = 1
+  const ball = pointOfCell(groups, leads.map(halfSpace), inPlane, maximise)
+  if (ball === null) return null
+  if (ball[groups] > THIN) return onSimplex(ball.subarray(0, groups))
+
+  // A group that is indifferent has no say in any scale.
+  const unit = tolerance.map((value) => (value > 0 ? value / EQUAL : 1))
+  const scaled = leads.map((lead) => ({ ...halfSpace(lead.map((value, g) => value / unit[g])), depth: 0 }))
+  const point = pointOfCell(groups, scaled, 1, maximise)
+  if (point === null || !(point[groups] > THIN)) return null
+  return onSimplex(point.subarray(0, groups).map((weight, g) => weight / unit[g]))
+}
+
+/** {λ : normal·λ ≥ 0}, the normal of length 1, and how far a step of 1 within the plane Σλ = 1 can lead into it. */
+type HalfSpace = { normal: Float64Array; depth: number }
+
+function halfSpace(lead: Float64Array): HalfSpace {
+  const length = Math.hypot(...lead)
+  const normal = lead.map((value) => value / length)
+  const sum = normal.reduce((a, b) => a + b, 0)
+  return { normal, depth: Math.sqrt(Math.max(0, 1 - (sum * sum) / normal.length)) }
+}
+
+/**
+ * (λ, r) on the simplex with the largest r such that normal·λ ≥ depth·r in every half-space and λ_g ≥ margin·r; null
+ * where there is none. Few of the half-spaces matter, so that only those are added that a solution violates.
+ */
+function pointOfCell(
+  groups: number,
+  halfSpaces: HalfSpace[],
+  margin: number,
+  maximise: LinearProgramSolver,
+): Float64Array | null {
+  const width = groups + 1
   const objective = new Float64Array(width)
   objective[groups] = 1
-  const ball = maximise({ objective, rows, rowLower, rowUpper })
-  if (ball === null) return null
-  if (groups === 1 || ball[groups] > 1e-9) return onSimplex(ball.subarray(0, groups))
+  const row = ({ normal, depth }: HalfSpace) => [...normal, -depth]
+  const margins = Array.from({ length: groups }, (_, g) =>
+    Array.from({ length: width }, (_, c) => (c === g ? 1 : c === groups ? -margin : 0)),
+  )
+  const plane = Array.from({ length: width }, (_, c) => (c < groups ? 1 : 0))
+  let added: HalfSpace[] = []
+  for (;;) {
+    const rows = [...added.map(row), ...margins, plane]
+    const rowLower = new Float64Array(rows.length)
+    const rowUpper = new Float64Array(rows.length).fill(Number.POSITIVE_INFINITY)
+    rowLower[rows.length - 1] = rowUpper[rows.length - 1] = 1
+    const point = maximise({ objective, rows: Float64Array.from(rows.flat()), rowLower, rowUpper })
+    if (point === null) return null
+    const violated = halfSpaces
+      .map((space) => ({ space, room: roomIn(space, point) }))
+      .filter(({ space, room }) => room < -VIOLATED && !added.includes(space))
+      .sort((a, b) => a.room - b.room)
+    if (violated.length === 0) return point
+    added = [...added, ...violated.slice(0, width).map(({ space }) => space)]
+  }
+}
 
-  // No interior: is there a point of the cell at which every group has some weight?
-  for (let r = 0; r < rivals.length; r++) rows[r * width + groups] = 0
-  for (let g = 0; g < groups; g++) rows[(rivals.length + g) * width + groups] = -1
-  const point = maximise({ objective, rows, rowLower, rowUpper })
-  return point !== null && point[groups] > 1e-9 ? onSimplex(point.subarray(0, groups)) : null
+function roomIn({ normal, depth }: HalfSpace, point: Float64Array): number {
+  let room = -depth * point[normal.length]
+  for (let g = 0; g < normal.length; g++) room += normal[g] * point[g]
+  return room
 }
 
 function onSimplex(point: Float64Array): Float64Array {

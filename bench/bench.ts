@@ -1,0 +1,19 @@
+import { writeFileSync } from 'node:fs'
+import { peerVersions, runPeers } from './peers.ts'
+import { report, type Section } from './report.ts'
+import { chainFit, clusterFit, largeFit } from './rewards.ts'
+import { latency, memory, throughput } from './service.ts'
+import { welfareOptima } from './welfare.ts'
+
+/** Runs every benchmark, with the peers beside ours when asked by `--peers`; prints the report and keeps it. */
+
+const withPeers = process.argv.includes('--peers')
+const peers = withPeers ? runPeers : null
+const sections: Section[] = []
+for (const benchmark of [largeFit, chainFit, clusterFit, welfareOptima, latency, throughput, memory]) {
+  process.stderr.write(`${benchmark.name} …\n`)
+  sections.push(...[await benchmark(peers)].flat())
+}
+const text = report(sections, withPeers ? await peerVersions() : null)
+writeFileSync(new URL('RESULTS.md', import.meta.url), text)
+process.stdout.write(text)

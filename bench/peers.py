@@ -1,0 +1,169 @@
+"""Runs the peers on the problem that arrives as JSON on standard input; prints a line of JSON for each as it ends.
+
+usage: peers.py fit|welfare|versions
+"""
+
+import importlib.metadata
+import json
+import signal
+import sys
+import time
+import warnings
+
+warnings.filterwarnings("ignore")
+
+# The protocol of measure.ts, in seconds.
+PATIENCE = 3.0
+BUDGET = 2.0
+
+
+def measure(run):
+    """Times a call: one run to warm up, then several. Returns the last result and the timing in milliseconds."""
+
+    def timed():
+        start = time.perf_counter()
+        result = run()
+        return result, time.perf_counter() - start
+
+    result, first = timed()
+    times = [first] if first > PATIENCE else []
+    while first <= PATIENCE and (len(times) < 3 or (sum(times) < BUDGET and len(times) < 100)):
+        result, took = timed()
+        times.append(took)
+    times.sort()
+    middle = (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2
+    seconds = {"first": first, "median": middle, "min": times[0], "max": times[-1]}
+    return result, {**{name: 1000 * value for name, value in seconds.items()}, "runs": len(times)}
+
+
+def emit(answer):
+    print(json.dumps(answer), flush=True)
+
+
+def run_peer(name, limit, call, read):
+    """Runs one peer, for at most `limit` seconds, and emits its timing and its answer, or why there is none."""
+
+    def give_up(*_):
+        raise TimeoutError(f"not done after {limit} s")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(limit)
+    try:
+        result, timing = measure(call)
+        signal.alarm(0)
+        emit({"peer": name, "timing": timing, "answer": read(result)})
+    except Exception as error:
+        emit({"peer": name, "failure": str(error) or type(error).__name__})
+    finally:
+        signal.alarm(0)
+
+
+def fit(problem):
+    """Fits rewards to integer columns in memory, with each peer's own methods at its defaults and at a tight tolerance."""
+    import numpy as np
+
+    n, limit = problem["items"], problem["limit"]
+    winner = np.repeat(np.array(problem["winner"]), problem["times"] or 1)
+    loser = np.repeat(np.array(problem["loser"]), problem["times"] or 1)
+
+    def choix_fits():
+        import choix
+
+        def matrix():
+            return np.bincount(winner * n + loser, minlength=n * n).reshape(n, n).astype(float)
+
+        pairs = list(zip(winner.tolist(), loser.tolist()))
+        dense = choix.ilsr_pairwise_dense
+        yield "choix ilsr_pairwise_dense, default (1e-8)", lambda: dense(matrix())
+        yield "choix ilsr_pairwise_dense, 1e-12", lambda: dense(matrix(), tol=1e-12, max_iter=1000)
+        yield "choix ilsr_pairwise, 1e-10", lambda: choix.ilsr_pairwise(n, pairs, tol=1e-10, max_iter=1000)
+        yield "choix mm_pairwise, default (1e-8)", lambda: choix.mm_pairwise(n, pairs)
+        yield "choix mm_pairwise, 1e-12", lambda: choix.mm_pairwise(n, pairs, tol=1e-12, max_iter=1_000_000)
+        for method in ("Newton-CG", "BFGS"):
+            yield (
+                f"choix opt_pairwise {method}, no penalty, 1e-10",
+                lambda method=method: choix.opt_pairwise(n, pairs, alpha=0, method=method, tol=1e-10),
+            )
+
+    def evalica_fits():
+        import evalica
+        import pandas as pd
+
+        index = pd.RangeIndex(n)
+        won = [evalica.Winner.X] * len(winner)
+
+        def call(method, **options):
+            return lambda: method(winner, loser, won, index=index, **options)
+
+        tight = {"tolerance": 1e-12, "limit": 20_000}
+        yield "evalica bradley_terry, default (1e-6)", call(evalica.bradley_terry)
+        yield "evalica bradley_terry, 1e-12", call(evalica.bradley_terry, **tight)
+        yield "evalica newman, default (1e-6)", call(evalica.newman)
+        yield "evalica newman, 1e-12", call(evalica.newman, **tight)
+
+    for name, fits in (("choix", choix_fits), ("evalica", evalica_fits)):
+        read = list if name == "choix" else lambda result: np.log(result.scores.sort_index()).tolist()
+        try:
+            for peer, call in fits():
+                run_peer(peer, limit, call, read)
+        except ImportError as error:
+            emit({"peer": name, "failure": f"not installed: {error}"})
+
+
+def welfare(problem):
+    """Solves for the policy of one welfare function with cvxpy's default solver."""
+    try:
+        import cvxpy as cp
+        import numpy as np
+    except ImportError as error:
+        return emit({"peer": "cvxpy", "failure": f"not installed: {error}"})
+
+    groups, items = problem["groups"], problem["items"]
+    utilities = np.array(problem["utilities"]).reshape(groups, items)
+    population = np.array(problem["population"])
+
+    def build():
+        policy = cp.Variable(items, nonneg=True)
+        if problem["function"] == "nash":
+            gains = cp.Variable(groups)
+            held = gains == utilities @ policy
+            objective = population @ cp.log(gains)
+        else:
+            objective = cp.Variable()
+            held = utilities @ policy >= objective
+        return cp.Problem(cp.Maximize(objective), [held, cp.sum(policy) == 1]), policy, held
+
+    def solve(built):
+        built[0].solve(warm_start=False)
+        return built
+
+    def read(built):
+        solved, policy, held = built
+        stats = solved.solver_stats
+        gains = utilities @ policy.value
+        nash = np.exp(population @ np.log(gains)) * population / gains
+        return {
+            "policy": policy.value.tolist(),
+            "weights": (nash if problem["function"] == "nash" else held.dual_value).tolist(),
+            "solver": stats.solver_name,
+            "solverTime": 1000 * stats.solve_time,
+        }
+
+    limit = problem["limit"]
+    run_peer("cvxpy, problem built and solved", limit, lambda: solve(build()), read)
+    built = build()
+    run_peer("cvxpy, problem solved again", limit, lambda: solve(built), read)
+
+
+def versions(names):
+    found = {"Python": sys.version.split()[0]}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    emit(found)
+
+
+if __name__ == "__main__":
+    {"fit": fit, "welfare": welfare, "versions": versions}[sys.argv[1]](json.load(sys.stdin))

@@ -1,0 +1,54 @@
+/** Σ_k w_k a_k. */
+export function meanOf(a: Float64Array, weights: Float64Array): number {
+  let sum = 0
+  for (let k = 0; k < a.length; k++) sum += weights[k] * a[k]
+  return sum
+}
+
+/** √Σ_k w_k a_k². */
+export function lengthOf(a: Float64Array, weights: Float64Array): number {
+  let sum = 0
+  for (let k = 0; k < a.length; k++) sum += weights[k] * a[k] * a[k]
+  return Math.sqrt(sum)
+}
+
+/** What is left of a row when its projections on an orthonormal basis are taken away; twice, as rounding wants it. */
+export function without(row: Float64Array, basis: Float64Array[], weights: Float64Array): Float64Array {
+  const rest = row.slice()
+  for (let pass = 0; pass < 2; pass++) {
+    for (const unit of basis) {
+      let along = 0
+      for (let k = 0; k < rest.length; k++) along += weights[k] * rest[k] * unit[k]
+      for (let k = 0; k < rest.length; k++) rest[k] -= along * unit[k]
+    }
+  }
+  return rest
+}
+
+/** A row of which less than this part is left depends on the others. */
+export const DEPENDENT = 1e-9
+
+/**
+ * An orthonormal basis of what the constant 1 and rows span, the constant first, by Gram–Schmidt with pivoting in the
+ * inner product Σ_k w_k a_k b_k, Σ_k w_k = 1.
+ */
+export function orthonormal(rows: Float64Array[], weights: Float64Array): Float64Array[] {
+  const basis: Float64Array[] = [new Float64Array(weights.length).fill(1)]
+  const sizes = rows.map((row) => lengthOf(row, weights))
+  let rests = rows.map((row) => without(row, basis, weights))
+  for (;;) {
+    let pivot = -1
+    let largest = DEPENDENT
+    rests.forEach((rest, r) => {
+      const part = sizes[r] > 0 ? lengthOf(rest, weights) / sizes[r] : 0
+      if (part > largest) {
+        pivot = r
+        largest = part
+      }
+    })
+    if (pivot < 0) return basis
+    const length = lengthOf(rests[pivot], weights)
+    basis.push(rests[pivot].map((value) => value / length))
+    rests = rests.map((rest) => without(rest, basis, weights))
+  }
+}

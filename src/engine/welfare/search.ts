@@ -1,0 +1,162 @@
+import { type Certified, certify, errorOf } from './certificate.ts'
+import { gainingStart } from './gains.ts'
+import { gibbsPolicy } from './gibbs.ts'
+import { followCentralPath, type Start } from './interior-point.ts'
+import { copyOf, type Iterate } from './iterate.ts'
+import { polish } from './polish.ts'
+import type { WelfareFunction, WelfareProblem } from './problem.ts'
+import { middleOf, type Scaling, scalingOf } from './scaling.ts'
+import { rangesOf, valuesOf } from './table.ts'
+
+/** An optimum as far as it could be proven. */
+export type Found = {
+  certified: Certified
+  iterations: number
+  /** Whether the policy is the one that follows from the weights; else they only support it. */
+  tied: boolean
+}
+
+/** An error below this is rounding; an iterate that is nearer to the end of the path is then the better one. */
+const ROUNDING = 1e-13
+/** An error above this is worth another attempt. */
+const ACCEPTED = 1e-9
+const ATTEMPTS = 3
+
+/**
+ * Finds an optimum over all items of a problem.
+ *
+ * @throws NoGains where W needs gains that no policy gives to every group
+ */
+export function searchAmongAll(
+  problem: WelfareProblem,
+  welfareFunction: WelfareFunction,
+  linkOf: NonNullable<WelfareFunction['link']>,
+): Found | null {
+  const scaling = scalingOf(problem, welfareFunction, linkOf)
+  const start = welfareFunction.needsGains ? gainingStart(problem, scaling) : middleOf(scaling.scaled)
+  return search(problem, welfareFunction, scaling, start)
+}
+
+/**
+ * Follows the central path and certifies every iterate in the problem's own units; where that ends too early, again from
+ * elsewhere.
+ *
+ * @returns the best, or null where nothing could be certified at all
+ */
+function search(
+  problem: WelfareProblem,
+  welfareFunction: WelfareFunction,
+  scaling: Scaling,
+  start: Start,
+): Found | null {
+  const { scaled, link } = scaling
+  const warm = problem.temperature > 0
+  let answer: Found | null = null
+  let iterations = 0
+  let from = start
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const free = referee(problem, welfareFunction, scaling, (iterate) => normalised(iterate.policy))
+    iterations += followCentralPath(scaled, link, from, free.judge)
+    const { certified, iterate } = free.best
+    if (certified !== null && !warm) answer = better(answer, { certified, iterations, tied: false })
+    if (certified !== null && iterate !== null && warm) {
+      // A policy that follows from the weights is what they are for, and is preferred to a closer one that does not.
+      const tied = referee(problem, welfareFunction, scaling, (_, weights) => gibbsAt(problem, weights))
+      iterations += polish(scaled, link, iterate, tied.judge)
+      if (
+        tied.best.certified !== null &&
+        errorOf(tied.best.certified) <= Math.max(10 * ACCEPTED, errorOf(certified))
+      )
+        answer = better(answer, { certified: tied.best.certified, iterations, tied: true })
+      else answer = better(answer, { certified, iterations, tied: false })
+    }
+    if (answer !== null && errorOf(answer.certified) <= ACCEPTED) break
+    from = between(start, iterate, attempt / ATTEMPTS, problem.reference)
+  }
+  return answer === null ? null : { ...answer, iterations }
+}
+
+function better(one: Found | null, other: Found): Found {
+  return one === null || errorOf(other.certified) < errorOf(one.certified) ? other : one
+}
+
+/** Certifies iterates, and keeps the best. */
+function referee(
+  problem: WelfareProblem,
+  welfareFunction: WelfareFunction,
+  scaling: Scaling,
+  policyOf: (iterate: Iterate, weights: Float64Array) => Float64Array,
+) {
+  const best: { certified: Certified | null; iterate: Iterate | null } = { certified: null, iterate: null }
+  let error = Number.POSITIVE_INFINITY
+  let lastGap = Number.POSITIVE_INFINITY
+  let stale = 0
+  const candidates = candidatesOf(problem, welfareFunction, scaling)
+  const judge = (iterate: Iterate, gap: number) => {
+    stale++
+    for (const weights of candidates(iterate)) {
+      const certified = certify(problem, welfareFunction, policyOf(iterate, weights), weights)
+      if (!(errorOf(certified) < Math.max(ROUNDING, error))) continue
+      if (errorOf(certified) < error) stale = 0
+      error = errorOf(certified)
+      best.certified = certified
+      best.iterate = copyOf(scaling.scaled, iterate)
+    }
+    const settled = gap < 1e-20 || gap > 0.3 * lastGap
+    lastGap = gap
+    return (error <= ROUNDING && settled) || (error <= ACCEPTED && stale > 5)
+  }
+  return { judge, best }
+}
+
+/** The weights, in the problem's own units and within their dual set, that an iterate stands for. */
+function candidatesOf(
+  problem: WelfareProblem,
+  welfareFunction: WelfareFunction,
+  { link, sizes, unit }: Scaling,
+): (iterate: Iterate) => Float64Array[] {
+  const cap = link.curved ? null : capOf(problem)
+  return ({ weights: scaledWeights, partner }) => {
+    const weights = scaledWeights.map((weight, g) => (weight * unit) / sizes[g])
+    const list = [weights]
+    // Of a weight that the path takes to zero, only zero itself is the limit.
+    const vanishes = scaledWeights.map((weight, g) => (weight < 1e-3 * partner[g] ? 1 : 0))
+    if (link.pairedTo === 'weights' && vanishes.includes(1))
+      list.push(weights.map((w, g) => (vanishes[g] ? 0 : w)))
+    if (cap !== null) list.push(cap.slice())
+    for (const candidate of list) welfareFunction.project(candidate, problem.population)
+    return list
+  }
+}
+
+/** All weight to the worst off of the groups whom no policy moves, if there are such: it may cap the minimum. */
+function capOf(problem: WelfareProblem): Float64Array | null {
+  const { groups, items, utilities: u } = problem
+  const ranges = rangesOf(problem)
+  let worst = -1
+  for (let g = 0; g < groups; g++) {
+    if (ranges[g] === 0 && (worst < 0 || u[g * items] < u[worst * items])) worst = g
+  }
+  return worst < 0 ? null : ranges.map((_, g) => (g === worst ? 1 : 0))
+}
+
+/** The policy that follows from weights at a temperature above 0. */
+function gibbsAt(problem: WelfareProblem, weights: Float64Array): Float64Array {
+  const values = new Float64Array(problem.items)
+  const policy = new Float64Array(problem.items)
+  valuesOf(problem, weights, values)
+  gibbsPolicy(values, problem.reference, problem.temperature, policy)
+  return policy
+}
+
+/** A part of the way from a start to an iterate. */
+function between(start: Start, iterate: Iterate | null, part: number, reference: Float64Array): Start {
+  const policy = start.policy.map((share, i) => share + part * ((iterate?.policy[i] ?? share) - share))
+  return { policy, tilt: policy.map((share, i) => Math.log(share / reference[i])) }
+}
+
+function normalised(policy: Float64Array): Float64Array {
+  let sum = 0
+  for (const share of policy) sum += share
+  return policy.map((share) => share / sum)
+}
