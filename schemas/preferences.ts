@@ -28,7 +28,8 @@ const Weight = named(
     minimum: 1e-12,
     maximum: 1e12,
     default: 1,
-    description: 'How much each of them matters. A weight is not a count: it adds no evidence.',
+    description:
+      'How much each of them matters. A weight is not a count: ask for sandwich errors with weights.',
   }),
 )
 const Tie = named(

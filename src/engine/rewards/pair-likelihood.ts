@@ -1,6 +1,6 @@
 import type { PairCounts } from '../comparisons/pairs.ts'
 import { normal, type Random } from '../numeric/random.ts'
-import type { gatherScores, Likelihood } from './likelihood.ts'
+import type { Likelihood } from './likelihood.ts'
 import { extrasOf, type OutcomeModel } from './model.ts'
 import {
   binaryTerms,
@@ -302,35 +302,6 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
     drawScore,
     difference,
   }
-}
-
-/**
- * Adds the scores of one entry whose second moments in (d, η) are [[dd, dη], [dη, ηη]]: by the Cholesky factor of that
- * matrix, (√dd, dη/√dd) and (0, √(ηη − dη²/dd)).
- *
- * @param gamma the index of γ, and eta that of η; −1 where the model has none
- */
-export function addFactor(
-  gather: ReturnType<typeof gatherScores>,
-  { i, j, first }: PairCounts,
-  k: number,
-  gamma: number,
-  eta: number,
-  dd: number,
-  cross: number,
-  tie: number,
-): void {
-  const root = Math.sqrt(Math.max(0, dd))
-  gather.entry(i[k], root)
-  gather.entry(j[k], -root)
-  if (gamma >= 0 && first !== null && first[k] !== 0) gather.entry(gamma, first[k] * root)
-  if (eta >= 0) {
-    const along = root > 0 ? cross / root : 0
-    gather.entry(eta, along)
-    gather.close()
-    gather.entry(eta, Math.sqrt(Math.max(0, tie - along * along)))
-  }
-  gather.close()
 }
 
 /** e^θ_i, up to a factor that all items share; null where θ is spread so far that some would over- or underflow. */

@@ -1,10 +1,11 @@
 import type { Judgements, SquaredWeights } from '../comparisons/judgements.ts'
+import type { PairCounts } from '../comparisons/pairs.ts'
 import type { RankingJudgements } from '../comparisons/ranking-counts.ts'
 import type { GroupData } from '../preferences.ts'
 import type { DataLikelihood } from './fit-group.ts'
 import { gatherScores, type Scores } from './likelihood.ts'
 import { binaryTerms, davidsonTerms, newTerms } from './outcome.ts'
-import { addFactor, type PairLikelihood } from './pair-likelihood.ts'
+import type { PairLikelihood } from './pair-likelihood.ts'
 
 /**
  * The scores whose squares are the middle of a sandwich: of single comparisons or rankings, or of annotators.
@@ -67,6 +68,35 @@ function comparisonScores(pairs: PairLikelihood, squares: SquaredWeights, at: Fl
     addFactor(gather, counts, k, model.positionEffect ? m : -1, eta, dd, dt, tt)
   }
   return gather.scores()
+}
+
+/**
+ * Adds the scores of one entry whose second moments in (d, η) are [[dd, dη], [dη, ηη]]: by the Cholesky factor of that
+ * matrix, (√dd, dη/√dd) and (0, √(ηη − dη²/dd)).
+ *
+ * @param gamma the index of γ, and eta that of η; −1 where the model has none
+ */
+function addFactor(
+  gather: ReturnType<typeof gatherScores>,
+  { i, j, first }: PairCounts,
+  k: number,
+  gamma: number,
+  eta: number,
+  dd: number,
+  cross: number,
+  tie: number,
+): void {
+  const root = Math.sqrt(Math.max(0, dd))
+  gather.entry(i[k], root)
+  gather.entry(j[k], -root)
+  if (gamma >= 0 && first !== null && first[k] !== 0) gather.entry(gamma, first[k] * root)
+  if (eta >= 0) {
+    const along = root > 0 ? cross / root : 0
+    gather.entry(eta, along)
+    gather.close()
+    gather.entry(eta, Math.sqrt(Math.max(0, tie - along * along)))
+  }
+  gather.close()
 }
 
 /** The score of each annotator: the sum over all that the annotator judged, so that its judgements may hang together. */
