@@ -55,7 +55,18 @@ function outcomesOf(items: number, rows: [number, number, number][]): Outcomes {
 /** Outcomes of one group, as the engine takes them. */
 export function comparisonsOf({ winner, loser, times }: Outcomes): Comparisons {
   const group = new Int32Array(winner.length)
-  return { group, winner, loser, tie: null, preference: null, count: times, weight: null }
+  return {
+    group,
+    winner,
+    loser,
+    tie: null,
+    preference: null,
+    count: times,
+    weight: null,
+    first: null,
+    annotator: null,
+    differences: null,
+  }
 }
 
 /** Utilities drawn uniformly from [0, 1): groups × items, row-major. */

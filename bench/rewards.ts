@@ -1,6 +1,6 @@
 import { connectivity } from '../src/engine/comparisons/connectivity.ts'
 import { countPairs } from '../src/engine/comparisons/pairs.ts'
-import { type Fit, fitBradleyTerry } from '../src/engine/rewards/bradley-terry.ts'
+import { type Fit, fitBradleyTerry } from '../src/engine/rewards/fit-group.ts'
 import { chain, comparisonsOf, type Outcomes, randomComparisons, twoClusters } from './data.ts'
 import { measure } from './measure.ts'
 import type { Peers } from './peers.ts'

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { FitSummary } from './fit.ts'
+import { Annotators, Discovery, FitSummary, ReliabilityResult } from './fit.ts'
 import { Model, ModelSettings } from './model.ts'
 import { Policy, PolicySettings, Utility, UtilitySettings } from './policy.ts'
 import { preferenceMembers } from './preferences.ts'
@@ -73,7 +73,12 @@ const groupMembers = {
   unseenItems: Type.Array(Type.String(), {
     description: 'Items that the group never compared: they have its mean reward.',
   }),
+  rewardWeights: Type.Optional(
+    Type.Array(Type.Number(), { description: 'w, where rewards are linear in features: θ_i = w·φ_i.' }),
+  ),
   fit: Type.Optional(ref(FitSummary)),
+  annotators: Type.Optional(ref(Annotators)),
+  reliability: Type.Optional(ref(ReliabilityResult)),
 }
 
 export const GroupResult = named(
@@ -130,12 +135,20 @@ export const Optimum = named(
       rewards: mapOf(Type.Number(), {
         description: 'The aggregated reward to train on: Σ_g weights_g · utilities_g.',
       }),
+      rewardWeights: Type.Optional(
+        Type.Array(Type.Number(), {
+          description:
+            'Where rewards are linear in features and the scale is: Σ_g weights_g · scaleFactor_g · w_g, the reward weights ' +
+            'to train on.',
+        }),
+      ),
       policy: mapOf(Type.Number(), { description: 'The optimal lottery over items.' }),
       ranking: Type.Array(ref(RankedItem), {
         description: 'By aggregated reward; tied within 1e-9 of the range.',
       }),
       welfare: Type.Number({ description: 'W at the policy, without the KL term.' }),
       groups: Type.Array(ref(GroupResult)),
+      discovery: Type.Optional(ref(Discovery)),
       certificate: ref(Certificate),
     },
     { ...closed, description: 'The optimum of one welfare function.' },
@@ -194,6 +207,7 @@ export const Front = named(
           "The point of the front nearest to giving every group its best, each group's range on the front being 1.",
       }),
       groups: Type.Array(ref(FrontGroup)),
+      discovery: Type.Optional(ref(Discovery)),
       certificate: ref(Certificate),
     },
     { ...closed, description: 'Every choice that no other beats for all groups.' },
@@ -204,7 +218,10 @@ export const AggregateResponse = named('AggregateResponse', Type.Union([ref(Opti
 
 export const CompareResponse = named(
   'CompareResponse',
-  Type.Object({ results: Type.Array(ref(AggregateResponse)) }, closed),
+  Type.Object(
+    { results: Type.Array(ref(AggregateResponse)), discovery: Type.Optional(ref(Discovery)) },
+    closed,
+  ),
 )
 
 export type AggregateRequest = Static<typeof AggregateRequest>

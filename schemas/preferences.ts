@@ -28,7 +28,8 @@ const Weight = named(
     minimum: 1e-12,
     maximum: 1e12,
     default: 1,
-    description: 'How much each of them matters. A weight is not a count: it adds no evidence.',
+    description:
+      'How much each of them matters. A weight is not a count: ask for sandwich errors with weights.',
   }),
 )
 const Tie = named(
@@ -44,6 +45,12 @@ const preference = Type.Number({
   description:
     'Soft label: how far `winner` is preferred, 1 entirely, 0 not at all. Not together with `tie`.',
 })
+const featureDifference = Type.Array(Type.Number({ minimum: -1e12, maximum: 1e12 }), {
+  minItems: 1,
+  description:
+    'Features of the winner minus those of the loser, where they depend on more than the item (the prompt, say). Then all ' +
+    'comparisons have them, and winner and loser may be left out.',
+})
 const timestamp = Type.String({ format: 'date-time', description: 'When it was made (RFC 3339).' })
 
 /** One comparison, or `count` identical ones. */
@@ -51,9 +58,9 @@ export const Comparison = named(
   'Comparison',
   Type.Object(
     {
-      group: ref(Id),
-      winner: ref(Id),
-      loser: ref(Id),
+      group: Type.Optional(ref(Id)),
+      winner: Type.Optional(ref(Id)),
+      loser: Type.Optional(ref(Id)),
       tie: Type.Optional(ref(Tie)),
       preference: Type.Optional(preference),
       count: Type.Optional(ref(Count)),
@@ -62,8 +69,14 @@ export const Comparison = named(
       first: Type.Optional(ref(Id)),
       timestamp: Type.Optional(timestamp),
       context: Type.Optional(ref(Id)),
+      featureDifference: Type.Optional(featureDifference),
     },
-    { additionalProperties: false, description: 'Somebody of `group` preferred `winner` to `loser`.' },
+    {
+      additionalProperties: false,
+      description:
+        'Somebody of `group` preferred `winner` to `loser`. Where groups are to be discovered rows name none, and all name ' +
+        'their annotator; otherwise all name their group.',
+    },
   ),
 )
 
@@ -79,9 +92,9 @@ export const ComparisonColumns = named(
   'ComparisonColumns',
   Type.Object(
     {
-      group: column(ref(Id)),
-      winner: column(ref(Id)),
-      loser: column(ref(Id)),
+      group: Type.Optional(column(ref(Id))),
+      winner: Type.Optional(column(ref(Id))),
+      loser: Type.Optional(column(ref(Id))),
       tie: gaps(ref(Tie)),
       preference: gaps(preference),
       count: gaps(ref(Count)),
@@ -90,6 +103,7 @@ export const ComparisonColumns = named(
       first: gaps(ref(Id)),
       timestamp: gaps(timestamp),
       context: gaps(ref(Id)),
+      featureDifference: Type.Optional(column(featureDifference)),
     },
     {
       additionalProperties: false,
@@ -104,6 +118,45 @@ export const Comparisons = named(
   'Comparisons',
   Type.Union([Type.Array(ref(Comparison), { minItems: 1 }), ref(ComparisonColumns)], {
     description: 'Who preferred what to what, as rows or as columns.',
+  }),
+)
+
+/** One ranking, or `count` identical ones. */
+export const Ranking = named(
+  'Ranking',
+  Type.Object(
+    {
+      group: ref(Id),
+      ranking: Type.Array(
+        Type.Union([
+          ref(Id),
+          Type.Array(ref(Id), {
+            minItems: 2,
+            maxItems: 4,
+            description: 'Items that share a place; only with `ties: "davidson"`.',
+          }),
+        ]),
+        {
+          minItems: 1,
+          description: 'Items, best first, at least two. Only those that are named take part.',
+        },
+      ),
+      annotator: Type.Optional(ref(Id)),
+      count: Type.Optional(ref(Count)),
+      weight: Type.Optional(ref(Weight)),
+    },
+    { additionalProperties: false, description: 'Somebody of `group` put these items in this order.' },
+  ),
+)
+
+/** Rankings. Read by the engine in one pass, which checks the same as this says. */
+export const Rankings = named(
+  'Rankings',
+  Type.Array(ref(Ranking), {
+    minItems: 1,
+    description:
+      'Whole orders of items, best first, instead of comparisons of two. Fitted as such (Plackett–Luce): broken into ' +
+      'pairs they would count as more evidence than they are.',
   }),
 )
 
@@ -135,18 +188,77 @@ export const Group = named(
   ),
 )
 
+/** Groups that nobody knows beforehand. */
+export const DiscoverGroups = named(
+  'DiscoverGroups',
+  Type.Object(
+    {
+      discover: Type.Object(
+        {
+          max: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 20,
+              default: 6,
+              description: 'The most groups to look for; the number with the least BIC is chosen.',
+            }),
+          ),
+          starts: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              maximum: 100,
+              default: 10,
+              description: 'From how many points each number of groups is looked for.',
+            }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+    },
+    {
+      additionalProperties: false,
+      description:
+        'Finds the groups that annotators fall into by how they judge: a mixture of Bradley–Terry models. Comparisons then ' +
+        'name annotators and no groups; the prior is none, gaussian or pseudo-item. Standard errors are as if it were known ' +
+        'how far each annotator is of each group.',
+    },
+  ),
+)
+
 /** An item, declared so that one that nobody compared is part of the problem too. */
-export const Item = named('Item', Type.Object({ id: ref(Id) }, { additionalProperties: false }))
+export const Item = named(
+  'Item',
+  Type.Object(
+    {
+      id: ref(Id),
+      features: Type.Optional(
+        Type.Array(Type.Number({ minimum: -1e12, maximum: 1e12 }), {
+          minItems: 1,
+          description:
+            'What describes the item. Given for all items, rewards are linear in them: each group has reward weights.',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+)
 
 /** The members that say who prefers what. */
 export const preferenceMembers = {
   comparisons: Type.Optional(ref(Comparisons)),
+  rankings: Type.Optional(ref(Rankings)),
   rewards: Type.Optional(ref(Rewards)),
   groups: Type.Optional(
-    Type.Array(ref(Group), {
-      minItems: 1,
-      description: 'Optional; if given, names every group. Sets the order of groups.',
-    }),
+    Type.Union(
+      [
+        Type.Array(ref(Group), {
+          minItems: 1,
+          description: 'Optional; if given, names every group. Sets the order of groups.',
+        }),
+        ref(DiscoverGroups),
+      ],
+      { description: 'The groups, or that they are to be discovered.' },
+    ),
   ),
   items: Type.Optional(
     Type.Array(ref(Item), {

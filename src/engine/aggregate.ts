@@ -4,16 +4,25 @@ import type {
   CompareRequest,
   CompareResponse,
 } from '../../schemas/aggregate.ts'
-import { type Aggregation, describeFront, describeOptimum, noGainsProblem } from './answer.ts'
-import { readPreferences } from './preferences.ts'
-import { rewardsOf } from './rewards/rewards.ts'
-import { choicesOf } from './settings.ts'
+import type { Welfare } from '../../schemas/welfare.ts'
+import { discoverGroups } from './annotators/discovered-groups.ts'
+import {
+  type Aggregation,
+  describeFront,
+  describeOptimum,
+  discoveryMember,
+  noGainsProblem,
+  sizesOf,
+} from './answer.ts'
+import { type Preferences, readPreferences } from './preferences.ts'
+import { type GroupRewards, rewardsOf } from './rewards/rewards.ts'
+import { type Choices, choicesOf, discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
 import { utilitiesOf } from './utilities/utilities.ts'
 import { welfareFunctionOf } from './welfare/catalogue.ts'
 import { paretoFront } from './welfare/front/pareto-front.ts'
 import { NoGains } from './welfare/gains.ts'
 import { optimise } from './welfare/optimise.ts'
-import type { WelfareProblem } from './welfare/problem.ts'
+import type { Optimum, WelfareFunction, WelfareProblem } from './welfare/problem.ts'
 
 /** The stages of an aggregation, announced as each ends to whoever wants to time them. */
 export type Stage = 'read' | 'fit' | 'solve'
@@ -28,8 +37,8 @@ export async function aggregate(
   request: AggregateRequest,
   observe: Observer = () => {},
 ): Promise<AggregateResponse> {
-  const { results } = await compare({ ...request, welfare: [request.welfare] }, observe)
-  return results[0]
+  const { results, ...discovery } = await compare({ ...request, welfare: [request.welfare] }, observe)
+  return { ...results[0], ...discovery }
 }
 
 /**
@@ -41,15 +50,40 @@ export async function compare(
   request: CompareRequest,
   observe: Observer = () => {},
 ): Promise<CompareResponse> {
-  const preferences = readPreferences(request)
-  const choices = choicesOf(request, preferences)
-  const { groups, items, population } = preferences
-  const sizes = { groups: groups.length, items: items.length }
-  observe('read', sizes)
+  const settings = modelSettings(request.model)
+  const model = engineModel(settings)
+  const discover = discoverSettings(request.groups, settings)
+  const read = readPreferences(request, needsOf(settings, discover))
+  const choices = choicesOf(request, read)
+  const { seed } = choices.settings
+  observe('read', sizesOf(read))
 
-  const rewards = rewardsOf(preferences, choices.settings.model?.prior ?? { kind: 'none' })
+  const { preferences, discovery } = discoverGroups(read, model, discover, seed)
+  const rewards = await rewardsOf(preferences, model, seed)
+  const sizes = sizesOf(preferences)
   observe('fit', sizes)
 
+  const aggregation = aggregationOf(preferences, choices, rewards)
+  const results: AggregateResponse[] = []
+  for (const welfare of request.welfare) {
+    const welfareFunction = welfareFunctionOf(welfare)
+    results.push(
+      welfareFunction === null
+        ? describeFront(aggregation, await paretoFront(aggregation.problem, seed))
+        : describeOptimum(aggregation, welfare, optimumOf(aggregation, welfare, welfareFunction)),
+    )
+  }
+  observe('solve', sizes)
+  return { results, ...discoveryMember(preferences, discovery) }
+}
+
+/** The utilities that follow from rewards, and the problem that they pose. */
+export function aggregationOf(
+  preferences: Preferences,
+  choices: Choices,
+  rewards: GroupRewards[],
+): Aggregation {
+  const { groups, items, population } = preferences
   const { reference, temperature, anchor } = choices
   const utilities = rewards.map((group) =>
     utilitiesOf(group, choices.settings.utility.scale, anchor, reference),
@@ -62,22 +96,24 @@ export async function compare(
     reference,
     temperature,
   }
-  const aggregation: Aggregation = { preferences, choices, rewards, utilities, problem }
-  const results: AggregateResponse[] = []
-  for (const welfare of request.welfare) {
-    const welfareFunction = welfareFunctionOf(welfare)
-    if (welfareFunction === null) {
-      results.push(describeFront(aggregation, await paretoFront(problem, choices.settings.seed)))
-      continue
-    }
-    try {
-      results.push(describeOptimum(aggregation, welfare, optimise(problem, welfareFunction)))
-    } catch (error) {
-      throw error instanceof NoGains ? noGainsProblem(aggregation, welfare, error) : error
-    }
+  return { preferences, choices, rewards, utilities, problem }
+}
+
+/**
+ * The optimum of one welfare function.
+ *
+ * @throws Problem that tells in the names of the request why there is none
+ */
+export function optimumOf(
+  aggregation: Aggregation,
+  welfare: Welfare,
+  welfareFunction: WelfareFunction,
+): Optimum {
+  try {
+    return optimise(aggregation.problem, welfareFunction)
+  } catch (error) {
+    throw error instanceof NoGains ? noGainsProblem(aggregation, welfare, error) : error
   }
-  observe('solve', sizes)
-  return { results }
 }
 
 /** The utilities of all groups as one table, G × n, row-major. */

@@ -1,6 +1,11 @@
 import type { FrontGroup, FrontResult, OptimumResult } from '../../schemas/aggregate.ts'
-import type { FitSummary } from '../../schemas/fit.ts'
+import type {
+  Discovery as DiscoveryAnswer,
+  FitSummary,
+  FittedGroup as FittedGroupAnswer,
+} from '../../schemas/fit.ts'
 import type { Welfare } from '../../schemas/welfare.ts'
+import type { Discovery } from './annotators/discover.ts'
 import { keyedById } from './comparisons/ids.ts'
 import type { Preferences } from './preferences.ts'
 import { Problem } from './problem.ts'
@@ -39,6 +44,7 @@ export function describeOptimum(aggregation: Aggregation, welfare: Welfare, opti
     temperature: problem.temperature / weightScale,
     supportOnly: optimum.supportOnly,
     rewards: keyedById(items, (i) => rewards[i]),
+    ...aggregatedWeights(aggregation, weights),
     policy: keyedById(items, (i) => optimum.policy[i]),
     ranking: rank(rewards).map(({ item, rank }) => ({ item: items[item], rank, reward: rewards[item] })),
     welfare: optimum.welfare,
@@ -124,16 +130,67 @@ export function noGainsProblem(
 }
 
 /** What was fitted to a group, and how well. */
-export function fitSummary({ counts, fit }: FittedGroup): FitSummary {
+export function fitSummary({ data: { counts }, fit }: FittedGroup): FitSummary {
   return {
     comparisons: counts.comparisons,
-    pairs: counts.i.length,
+    pairs: counts.pairs,
     logLikelihood: fit.logLikelihood,
     gradientNorm: fit.gradientNorm,
     errorEstimate: fit.errorEstimate,
     iterations: fit.iterations,
-    converged: fit.converged,
+    converged: true,
   }
+}
+
+/** How reliable a group's annotators are; no members where all count the same. */
+export function reliabilityMembers(
+  { annotators }: Preferences,
+  { data, reliability }: FittedGroup,
+): Pick<FittedGroupAnswer, 'annotators' | 'reliability'> {
+  if (data.kind !== 'pairs' || data.judgements === null || reliability === null) return {}
+  const { judgements } = data
+  const { reliabilities, ...found } = reliability
+  return {
+    annotators: keyedById(
+      Array.from(judgements.annotators, (a) => annotators[a]),
+      (a) => ({ reliability: reliabilities[a], comparisons: judgements.comparisons[a] }),
+    ),
+    reliability: { ...found, localOptimum: true },
+  }
+}
+
+/** Which groups were discovered; no member where groups were named. */
+export function discoveryMember(
+  { groups, annotators }: Preferences,
+  discovery: Discovery | null,
+): { discovery?: DiscoveryAnswer } {
+  if (discovery === null) return {}
+  const { responsibilities, candidates, starts, followed, startsAgreeing } = discovery
+  return {
+    discovery: {
+      groups: groups.length,
+      bic: candidates.map(({ groups, parameters, found }) => ({
+        groups,
+        parameters,
+        logLikelihood: found?.logLikelihood ?? null,
+        logPosterior: found?.logPosterior ?? null,
+        bic: found?.bic ?? null,
+        gradientNorm: found?.gradientNorm ?? null,
+      })),
+      starts,
+      followed,
+      startsAgreeing,
+      localOptimum: true,
+      annotators: keyedById(annotators, (a) =>
+        keyedById(groups, (c) => responsibilities[a * groups.length + c]),
+      ),
+    },
+  }
+}
+
+/** How many groups and items there are. */
+export function sizesOf({ groups, items }: Preferences): { groups: number; items: number } {
+  return { groups: groups.length, items: items.length }
 }
 
 /** The items that a group never compared. */
@@ -149,7 +206,7 @@ function settingsOf({ settings }: Choices, welfare: Welfare): OptimumResult['set
 function describeGroup({ preferences, rewards, utilities }: Aggregation, g: number): FrontGroup {
   const { groups, items, population } = preferences
   const { values, anchor, scaleFactor, indifferent } = utilities[g]
-  const { fitted, seen, values: reward } = rewards[g]
+  const { fitted, seen, weights, values: reward } = rewards[g]
   let best = values[0]
   for (const value of values) if (value > best) best = value
   return {
@@ -162,7 +219,8 @@ function describeGroup({ preferences, rewards, utilities }: Aggregation, g: numb
     scaleFactor,
     indifferent,
     unseenItems: unseenItems(seen, items),
-    ...(fitted === null ? {} : { fit: fitSummary(fitted) }),
+    ...(weights === null ? {} : { rewardWeights: Array.from(weights) }),
+    ...(fitted === null ? {} : { fit: fitSummary(fitted), ...reliabilityMembers(preferences, fitted) }),
   }
 }
 
@@ -175,6 +233,22 @@ function aggregatedRewards(
   for (let g = 0; g < groups; g++)
     for (let i = 0; i < items; i++) rewards[i] += weights[g] * utilities[g * items + i]
   return rewards
+}
+
+/** Σ_g λ_g · scaleFactor_g · w_g, where rewards are linear in features and stay so when they are scaled. */
+function aggregatedWeights(
+  { rewards, utilities }: Aggregation,
+  weights: Float64Array,
+): { rewardWeights?: number[] } {
+  const width = rewards[0].weights?.length ?? 0
+  if (width === 0 || utilities.some(({ scaleFactor }) => scaleFactor === null)) return {}
+  const sum = new Array<number>(width).fill(0)
+  rewards.forEach(({ weights: own }, g) => {
+    own?.forEach((weight, f) => {
+      sum[f] += weights[g] * (utilities[g].scaleFactor as number) * weight
+    })
+  })
+  return { rewardWeights: sum }
 }
 
 /** Items from the best reward down, with competition ranks (1, 1, 3): those that tie with the first of a rank share it. */

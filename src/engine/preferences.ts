@@ -1,8 +1,18 @@
 import type { AggregateRequest } from '../../schemas/aggregate.ts'
-import { closedIds, type Ids, idFault, openIds } from './comparisons/ids.ts'
+import { countDifferences } from './comparisons/differences.ts'
+import { closedIds, type Ids, idFault, openIds, requireTable } from './comparisons/ids.ts'
+import {
+  type Judgements,
+  judgementsOf,
+  placeRows,
+  type SquaredWeights,
+  squaredWeights,
+} from './comparisons/judgements.ts'
 import { countPairs, type PairCounts } from './comparisons/pairs.ts'
-import { readComparisons } from './comparisons/read.ts'
-import { invalidRequest, pointer, type RequestError } from './problem.ts'
+import { countRankings, type RankingCounts, type RankingJudgements } from './comparisons/ranking-counts.ts'
+import { readRankings } from './comparisons/rankings.ts'
+import { type Comparisons, type Features, featuresFault, readComparisons } from './comparisons/read.ts'
+import { invalidRequest, MAX_ERRORS, pointer, type RequestError } from './problem.ts'
 import { readRewards } from './rewards/given.ts'
 
 /** What a request says of who prefers what, with ids turned into integers. */
@@ -11,16 +21,62 @@ export type Preferences = {
   groups: readonly string[]
   /** Ids of the items, n of them: in the order declared, else sorted. */
   items: readonly string[]
+  /** Features of the items: n × width, row-major; null where they have none. */
+  features: Features | null
+  /** Ids of the annotators, sorted; empty where the model does not ask for them. */
+  annotators: readonly string[]
   /** Population weights; length G, sum 1. */
   population: Float64Array
-  /** Pair counts of each group, or rewards fitted elsewhere: G × n, row-major. */
-  source: { kind: 'comparisons'; counts: PairCounts[] } | { kind: 'rewards'; rewards: Float64Array }
+  /** What each group compared, or rewards fitted elsewhere: G × n, row-major. */
+  source: { kind: 'comparisons'; groups: GroupData[] } | { kind: 'rewards'; rewards: Float64Array }
+}
+
+/** What one group said, reduced to what its fit needs. */
+export type GroupData = ComparedGroup | RankedGroup
+
+/** What a group said in comparisons of two. */
+export type ComparedGroup = GroupItems & {
+  kind: 'pairs'
+  counts: PairCounts
+  /** By annotator, and by single comparison: only where the model asks for them. */
+  judgements: Judgements | null
+  squares: SquaredWeights | null
+}
+
+/** What a group said in rankings. */
+export type RankedGroup = GroupItems & {
+  kind: 'rankings'
+  counts: RankingCounts
+  /** By annotator, only where the model asks for them; and of each different ranking. */
+  judgements: RankingJudgements | null
+  squares: Float64Array
+}
+
+type GroupItems = {
+  /** Whether the counts are of items of the request; otherwise of feature differences that rows brought along. */
+  named: boolean
+  /** Features of what the counts compare: m × width, stored by feature; null where every item has a reward of its own. */
+  features: Features | null
 }
 
 /** The members of a request that {@link readPreferences} reads. */
 export type PreferenceMembers = Pick<AggregateRequest, 'groups' | 'items'> & {
   comparisons?: unknown
+  rankings?: unknown
   rewards?: unknown
+}
+
+/** What a model wants to know of comparisons beyond pair counts. */
+export type Needs = {
+  positions: boolean
+  judgements: boolean
+  /** The most groups that are to be discovered, until when there is one of all annotators; null where groups are named. */
+  groupsDiscovered: number | null
+  squares: boolean
+  /** Whether ties inside rankings have a meaning. */
+  ties: boolean
+  /** What of the model has no meaning for rankings. */
+  rankingFaults: RequestError[]
 }
 
 /**
@@ -28,41 +84,167 @@ export type PreferenceMembers = Pick<AggregateRequest, 'groups' | 'items'> & {
  *
  * @throws Problem `invalid-request` that points at whatever is wrong
  */
-export function readPreferences(request: PreferenceMembers): Preferences {
-  const sources = (['comparisons', 'rewards'] as const).filter((member) => request[member] !== undefined)
+export function readPreferences(request: PreferenceMembers, needs: Needs): Preferences {
+  const sources = (['comparisons', 'rankings', 'rewards'] as const).filter(
+    (member) => request[member] !== undefined,
+  )
   if (sources.length === 0) {
     throw invalidRequest([
-      { pointer: '/comparisons', detail: 'is required: give comparisons, or rewards fitted elsewhere' },
+      {
+        pointer: '/comparisons',
+        detail: 'is required: give comparisons, rankings, or rewards fitted elsewhere',
+      },
     ])
   }
   if (sources.length > 1) {
-    throw invalidRequest([
-      { pointer: '/rewards', detail: 'cannot be given together with comparisons: give one of the two' },
-    ])
+    const detail = `cannot be given together with ${sources[0]}: give one of the two`
+    throw invalidRequest([{ pointer: pointer(sources[1]), detail }])
   }
-  const groups = declared(request.groups, 'groups')
+  if (needs.groupsDiscovered !== null && sources[0] !== 'comparisons') {
+    const detail = `can be discovered from comparisons alone; name the groups of ${sources[0]}`
+    throw invalidRequest([{ pointer: '/groups', detail }])
+  }
+  const groups =
+    needs.groupsDiscovered === null ? declared(listed(request), 'groups') : closedIds(['discovered-1'])
   const items = declared(request.items, 'items')
+  const features = featuresOf(request)
+  const annotators = openIds()
 
-  const source =
-    sources[0] === 'comparisons'
-      ? { kind: 'comparisons' as const, rows: readComparisons(request.comparisons, groups, items) }
-      : { kind: 'rewards' as const, rewards: readRewards(request.rewards, groups, items) }
-  const common = { groups: groups.names, items: items.names, population: populationOf(request, groups) }
-  if (source.kind === 'rewards') return { ...common, source }
+  if (sources[0] === 'rewards') {
+    const rewards = readRewards(request.rewards, groups, items)
+    return {
+      groups: groups.names,
+      items: items.names,
+      features,
+      annotators: [],
+      population: populationOf(request, groups),
+      source: { kind: 'rewards', rewards },
+    }
+  }
+  if (sources[0] === 'rankings') {
+    if (needs.rankingFaults.length > 0) throw invalidRequest(needs.rankingFaults)
+    const data = rankedGroups(request.rankings, { groups, items, annotators }, features, needs)
+    requireTable(groups.names.length, items.names.length, 'rankings')
+    requireSome(groups, data, 'rankings')
+    return {
+      groups: groups.names,
+      items: items.names,
+      features,
+      annotators: annotators.names,
+      population: populationOf(request, groups),
+      source: { kind: 'comparisons', groups: data },
+    }
+  }
+  const comparisons = readComparisons(request.comparisons, groups, items, {
+    positions: needs.positions,
+    annotators: needs.judgements ? annotators : null,
+    annotatorRequired: needs.judgements,
+    groupsDiscovered: needs.groupsDiscovered !== null,
+  })
+  requireSameWidth(features, comparisons.differences)
+  requireTable(needs.groupsDiscovered ?? groups.names.length, items.names.length, 'comparisons')
+  const data = groupData(comparisons, groups.names.length, items.names.length, features, needs)
+  requireSome(groups, data, 'comparisons')
+  return {
+    groups: groups.names,
+    items: items.names,
+    features,
+    annotators: annotators.names,
+    population: populationOf(request, groups),
+    source: { kind: 'comparisons', groups: data },
+  }
+}
 
-  const counts = countPairs(source.rows, groups.names.length, items.names.length)
-  const empty = counts.flatMap((group, g) =>
-    group.comparisons > 0
+function groupData(
+  comparisons: Comparisons,
+  groups: number,
+  items: number,
+  features: Features | null,
+  needs: Needs,
+): ComparedGroup[] {
+  const different = comparisons.differences === null ? null : countDifferences(comparisons, groups)
+  const counts = different?.groups.map((group) => group.counts) ?? countPairs(comparisons, groups, items)
+  const placement =
+    needs.judgements || needs.squares ? (different?.placement ?? placeRows(comparisons, counts)) : null
+  const judgements =
+    placement !== null && needs.judgements ? judgementsOf(comparisons, placement, groups) : null
+  const squares = placement !== null && needs.squares ? squaredWeights(comparisons, placement, counts) : null
+  return counts.map((own, g) => ({
+    kind: 'pairs',
+    counts: own,
+    named: different === null,
+    features:
+      different?.groups[g].features ?? (features === null ? null : featuresByColumn(features, own.items)),
+    judgements: judgements?.[g] ?? null,
+    squares: squares?.[g] ?? null,
+  }))
+}
+
+function rankedGroups(
+  source: unknown,
+  { groups, items, annotators }: { groups: Ids; items: Ids; annotators: Ids },
+  features: Features | null,
+  needs: Needs,
+): RankedGroup[] {
+  const rankings = readRankings(source, groups, items, needs.judgements ? annotators : null, needs.ties)
+  return countRankings(rankings, groups.names.length, items.names.length).map((own) => ({
+    ...own,
+    kind: 'rankings',
+    named: true,
+    features: features === null ? null : featuresByColumn(features, own.counts.items),
+  }))
+}
+
+/** The features of some items, stored by feature. */
+function featuresByColumn({ width, values }: Features, items: Int32Array): Features {
+  const m = items.length
+  const columns = new Float64Array(m * width)
+  items.forEach((item, local) => {
+    for (let f = 0; f < width; f++) columns[f * m + local] = values[item * width + f]
+  })
+  return { width, values: columns }
+}
+
+/** The features that the request gives its items: those of all items, or of none. */
+function featuresOf({ items }: PreferenceMembers): Features | null {
+  const first = items?.find(({ features }) => features !== undefined)
+  if (items === undefined || first?.features === undefined) return null
+  const width = first.features.length
+  const values = new Float64Array(items.length * width)
+  const errors: RequestError[] = []
+  items.forEach(({ features }, k) => {
+    const fault = featuresFault(features, width)
+    if (fault !== null) errors.push({ pointer: pointer('items', k, 'features'), detail: fault })
+    else values.set(features as number[], k * width)
+  })
+  if (errors.length > 0) throw invalidRequest(errors.slice(0, MAX_ERRORS))
+  return { width, values }
+}
+
+/** Items and comparisons may both bring features: then of the same kind, since one set of reward weights serves both. */
+function requireSameWidth(items: Features | null, differences: Features | null): void {
+  if (items === null || differences === null || items.width === differences.width) return
+  const detail = `has ${items.width} features where comparisons have differences of ${differences.width}`
+  throw invalidRequest([{ pointer: pointer('items', 0, 'features'), detail }])
+}
+
+function requireSome(groups: Ids, data: readonly GroupData[], member: string): void {
+  const empty = data.flatMap(({ counts }, g) =>
+    counts.comparisons > 0
       ? []
       : [
           {
             pointer: pointer('groups', g),
-            detail: `"${groups.names[g]}" has no comparisons; give some or leave the group out`,
+            detail: `"${groups.names[g]}" has no ${member}; give some or leave the group out`,
           },
         ],
   )
   if (empty.length > 0) throw invalidRequest(empty)
-  return { ...common, source: { kind: 'comparisons', counts } }
+}
+
+/** The groups that a request lists, where it does. */
+function listed({ groups }: PreferenceMembers) {
+  return Array.isArray(groups) ? groups : undefined
 }
 
 /** The ids that a request declares, as a closed set, or an open set where it declares none. */
@@ -79,7 +261,8 @@ function declared(list: readonly { id: string }[] | undefined, member: 'groups' 
   return closedIds(list.map(({ id }) => id))
 }
 
-function populationOf({ groups }: PreferenceMembers, { names }: Ids): Float64Array {
+function populationOf(request: PreferenceMembers, { names }: Ids): Float64Array {
+  const groups = listed(request)
   const given = groups?.filter(({ population }) => population !== undefined).length ?? 0
   if (given === 0) return new Float64Array(names.length).fill(1 / names.length)
   const list = groups as { population?: number }[]

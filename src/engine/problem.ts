@@ -2,7 +2,12 @@
 export type RequestError = { pointer: string; detail: string }
 
 /** The kinds of refusal that the engine knows; the service gives each its status, title and page. */
-export type ProblemKind = 'invalid-request' | 'no-finite-estimate' | 'no-acceptable-policy' | 'not-converged'
+export type ProblemKind =
+  | 'invalid-request'
+  | 'no-finite-estimate'
+  | 'collinear-features'
+  | 'no-acceptable-policy'
+  | 'not-converged'
 
 /**
  * A refusal: the answer to a request that has no result, with what proves it.

@@ -1,13 +1,144 @@
 import type { AggregateRequest, Settings } from '../../schemas/aggregate.ts'
 import type { Model, ModelSettings } from '../../schemas/model.ts'
+import type { DiscoverSettings } from './annotators/discover.ts'
 import { keyedById } from './comparisons/ids.ts'
-import type { Preferences } from './preferences.ts'
+import type { Needs, Preferences } from './preferences.ts'
 import { invalidRequest, pointer, type RequestError } from './problem.ts'
+import type { Model as EngineModel } from './rewards/rewards.ts'
 import type { Anchor } from './utilities/utilities.ts'
 
 /** The model with every default filled in. */
-export function modelSettings(model: Model | undefined): ModelSettings {
-  return { prior: { kind: 'none' }, ties: 'half-win', standardErrors: 'fisher', ...model }
+export function modelSettings({ reliability, ...model }: Model = {}): ModelSettings {
+  const settings: ModelSettings = {
+    prior: { kind: 'none' },
+    ties: 'half-win',
+    positionEffect: false,
+    standardErrors: 'fisher',
+    ...model,
+    ...(reliability === undefined ? {} : { reliability: reliabilitySettings(reliability, model) }),
+  }
+  if (settings.prior.kind === 'pooled' && settings.standardErrors !== 'fisher') {
+    const detail =
+      'must be fisher with a pooled prior: what is returned is a posterior, which has no sandwich. Use another prior for one'
+    throw invalidRequest([{ pointer: '/model/standardErrors', detail }])
+  }
+  return settings
+}
+
+/**
+ * How the reliability of annotators is estimated, with every default filled in.
+ *
+ * @throws Problem `invalid-request` where the rest of the model has no place for it
+ */
+function reliabilitySettings(
+  given: NonNullable<Model['reliability']>,
+  model: Omit<Model, 'reliability'>,
+): ModelSettings['reliability'] {
+  const reliability = { alpha: 10, beta: 1, starts: 5, ...given }
+  const errors: RequestError[] = []
+  const refuse = (member: string, detail: string) =>
+    errors.push({ pointer: pointer('model', member), detail: `${detail}; leave reliability out for it` })
+  if (reliability.alpha <= reliability.beta) {
+    const detail =
+      `must be larger than beta, and is ${reliability.alpha} where beta is ${reliability.beta}: otherwise nothing tells ` +
+      'annotators who all mean what they say from annotators who all say the opposite'
+    errors.push({ pointer: '/model/reliability/alpha', detail })
+  }
+  const { kind } = model.prior ?? { kind: 'none' }
+  if (kind === 'firth' || kind === 'pooled')
+    refuse(
+      'prior',
+      `cannot be ${kind} with reliability, which is estimated for each group with a prior of its own`,
+    )
+  if (model.ties === 'davidson')
+    refuse('ties', 'must be half-win with reliability: the opposite of a tie is no outcome')
+  if (model.positionEffect === true)
+    refuse(
+      'positionEffect',
+      'must be false with reliability: to like what is shown first is no slip, and the two are not told apart',
+    )
+  if ((model.standardErrors ?? 'fisher') !== 'fisher')
+    refuse(
+      'standardErrors',
+      'must be fisher with reliability: errors come from the curvature of the log-posterior',
+    )
+  if (errors.length > 0) throw invalidRequest(errors)
+  return reliability
+}
+
+/**
+ * How groups are to be discovered, with every default filled in; null where they are named.
+ *
+ * @throws Problem `invalid-request` where the model has no place for it
+ */
+export function discoverSettings(
+  groups: AggregateRequest['groups'],
+  { prior, standardErrors, reliability }: ModelSettings,
+): DiscoverSettings | null {
+  if (groups === undefined || Array.isArray(groups)) return null
+  const errors: RequestError[] = []
+  const refuse = (member: string, detail: string) =>
+    errors.push({ pointer: pointer('model', member), detail: `${detail}; groups are to be discovered` })
+  if (prior.kind === 'firth' || prior.kind === 'pooled')
+    refuse('prior', `cannot be ${prior.kind}, which itself depends on what the groups are`)
+  if (standardErrors === 'sandwich')
+    refuse(
+      'standardErrors',
+      'cannot be sandwich, as it is annotators who belong to groups: use clustered, or fisher',
+    )
+  if (reliability !== undefined)
+    refuse('reliability', 'must be left out, as it explains by slips what groups explain by taste')
+  if (errors.length > 0) throw invalidRequest(errors)
+  return { max: 6, starts: 10, ...groups.discover }
+}
+
+/** What a model needs of comparisons besides pair counts. */
+export function needsOf(settings: ModelSettings, discover: DiscoverSettings | null = null): Needs {
+  const { ties, positionEffect, standardErrors, reliability } = settings
+  return {
+    positions: positionEffect,
+    judgements: standardErrors === 'clustered' || reliability !== undefined || discover !== null,
+    groupsDiscovered: discover?.max ?? null,
+    squares: standardErrors === 'sandwich',
+    ties: ties === 'davidson',
+    rankingFaults: rankingFaults(settings),
+  }
+}
+
+/** What of a model has no meaning for rankings. */
+function rankingFaults({ prior, positionEffect, reliability }: ModelSettings): RequestError[] {
+  const faults: RequestError[] = []
+  const refuse = (member: string, detail: string) =>
+    faults.push({ pointer: pointer('model', member), detail })
+  if (prior.kind === 'firth')
+    refuse(
+      'prior',
+      'cannot be firth with rankings: that prior is worked out for comparisons of two items; pseudo-item does much the same',
+    )
+  if (positionEffect)
+    refuse(
+      'positionEffect',
+      'must be false with rankings: they do not say in what order the items were shown',
+    )
+  if (reliability !== undefined)
+    refuse('reliability', 'must be left out with rankings: it is for comparisons of two items')
+  return faults
+}
+
+/** The model as the engine takes it. */
+export function engineModel({ prior, reliability, ...rest }: ModelSettings): EngineModel {
+  return {
+    ...rest,
+    reliability: reliability ?? null,
+    prior:
+      prior.kind === 'pooled'
+        ? {
+            kind: 'pooled',
+            standardDeviation: prior.standardDeviation ?? null,
+            populationDeviation: prior.populationDeviation ?? null,
+          }
+        : prior,
+  }
 }
 
 /** The choices of a request, checked against its preferences and with every default filled in. */

@@ -9,6 +9,7 @@ import { healthRoutes } from '../../routes/health.ts'
 import { metricsRoute } from '../../routes/metrics.ts'
 import { openapiRoutes } from '../../routes/openapi.ts'
 import { problemsRoute } from '../../routes/problems.ts'
+import { questionsRoute } from '../../routes/questions.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
 import type { Config } from './config.ts'
@@ -114,6 +115,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     aggregateRoute,
     compareRoute,
     fitRoute,
+    questionsRoute,
     welfareFunctionsRoute,
     problemsRoute,
     healthRoutes,

@@ -1,7 +1,9 @@
 import type { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
 import type { FitRequest } from '../../schemas/fit.ts'
+import type { QuestionsRequest } from '../../schemas/questions.ts'
 import { aggregate, compare, type Observer, type Stage } from '../engine/aggregate.ts'
 import { fit } from '../engine/fit.ts'
+import { questions } from '../engine/questions.ts'
 import { parseJson } from './json.ts'
 import { problemOf, type ServiceProblemKind } from './problems.ts'
 import { type Operation, validate } from './validate.ts'
@@ -59,6 +61,8 @@ function run(operation: Operation, body: unknown, observe: Observer) {
       return compare(body as CompareRequest, observe)
     case 'fit':
       return fit(body as FitRequest, observe)
+    case 'questions':
+      return questions(body as QuestionsRequest, observe)
   }
 }
 

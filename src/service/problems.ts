@@ -60,6 +60,14 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
       'likelihood has no maximum (Ford 1957). `groups` lists the components, undefeated and winless items.',
     remedy: 'Collect comparisons between the components, leave items out, or declare a prior in `model`.',
   },
+  'collinear-features': {
+    status: 422,
+    title: 'Features cannot be told apart',
+    meaning:
+      'Over the differences that a group compared, some features are linear combinations of others (or do not differ at all), ' +
+      'so that infinitely many reward weights fit equally well. `features` lists their positions.',
+    remedy: 'Leave those features out, or declare a gaussian prior in `model`.',
+  },
   'no-acceptable-policy': {
     status: 422,
     title: 'No policy gives every group a gain',

@@ -1,17 +1,23 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
 import { FitRequest } from '../../schemas/fit.ts'
+import { QuestionsRequest } from '../../schemas/questions.ts'
 import { components } from '../../schemas/ref.ts'
 import { idFault } from '../engine/comparisons/ids.ts'
 import { invalidRequest, pointer, type RequestError } from '../engine/problem.ts'
 
 /** What can be asked of the engine. */
-export type Operation = 'aggregate' | 'compare' | 'fit'
+export type Operation = 'aggregate' | 'compare' | 'fit' | 'questions'
 
 /** Large tables are read, and checked, by the engine in one pass of its own; the schema would take several times as long. */
-const READ_BY_ENGINE = new Set(['Comparisons', 'Rewards'])
+const READ_BY_ENGINE = new Set(['Comparisons', 'Rankings', 'Rewards'])
 
-const schemas = { aggregate: AggregateRequest, compare: CompareRequest, fit: FitRequest }
+const schemas = {
+  aggregate: AggregateRequest,
+  compare: CompareRequest,
+  fit: FitRequest,
+  questions: QuestionsRequest,
+}
 const ajv = new Ajv({ discriminator: true, verbose: true, strict: false, validateFormats: false })
 for (const [name, schema] of components)
   ajv.addSchema(READ_BY_ENGINE.has(name) ? { $id: name } : schema, name)
@@ -19,8 +25,8 @@ for (const [name, schema] of components)
 const compiled = new Map<Operation, ValidateFunction>()
 
 /**
- * Checks a request against its schema, all but its tables of comparisons and rewards: nothing is coerced, and unknown
- * members are refused.
+ * Checks a request against its schema, all but its tables of comparisons, rankings and rewards: nothing is coerced, and
+ * unknown members are refused.
  *
  * @throws Problem `invalid-request` that points at the member at fault
  */

@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import t from 'tap'
 import { choleskyFactor, choleskyInverseDiagonal, choleskySolve } from '../../src/engine/numeric/cholesky.ts'
 import { seededRandom } from '../../src/engine/numeric/random.ts'
-import { fitBradleyTerry } from '../../src/engine/rewards/bradley-terry.ts'
-import { emptySlope, halfWinOutcomes, type Prior, slopeAt } from '../../src/engine/rewards/likelihood.ts'
+import { fitBradleyTerry, posteriorOf } from '../../src/engine/rewards/fit-group.ts'
 import { newtonStep } from '../../src/engine/rewards/newton-step.ts'
 import {
   informationAt,
   inverse,
   item,
   largest,
+  type Prior,
   pairCounts,
   randomGames,
   scoreAt,
@@ -106,11 +106,10 @@ t.test('conjugate gradients solve the Newton system as well as a factorisation d
     { kind: 'gaussian', standardDeviation: 0.5 },
     { kind: 'pseudo-item', strength: 3 },
   ] satisfies Prior[]) {
-    const outcomes = halfWinOutcomes(counts, prior)
-    const slope = emptySlope(outcomes)
-    slopeAt(theta, outcomes, prior, slope)
+    const { posterior } = posteriorOf(counts, { ties: 'half-win', positionEffect: false }, prior, null)
+    posterior.linearise(theta)
     const delta = new Float64Array(320)
-    t.ok(newtonStep(outcomes, slope, prior.kind === 'none', 1e-13, delta))
+    t.ok(newtonStep(posterior, 1e-13, delta))
 
     // The residual, from the full matrix of the test's own.
     const score = scoreAt(theta, counts, prior)

@@ -11,7 +11,12 @@ const ANCHORS = ['worst', 'zero', 'reference', { item: 2 }] as const
 type Scale = UtilitySettings['scale']
 
 function given(values: number[]): GroupRewards {
-  return { values: Float64Array.from(values), seen: new Uint8Array(values.length).fill(1), fitted: null }
+  return {
+    values: Float64Array.from(values),
+    seen: new Uint8Array(values.length).fill(1),
+    weights: null,
+    fitted: null,
+  }
 }
 
 /** Rewards as a fit would leave them; the fit itself is not looked at. */
@@ -19,6 +24,7 @@ function fitted(values: number[], seen: number[]): GroupRewards {
   return {
     values: Float64Array.from(values),
     seen: Uint8Array.from(seen),
+    weights: null,
     fitted: {} as GroupRewards['fitted'],
   }
 }

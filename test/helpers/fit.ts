@@ -3,7 +3,11 @@ import { openIds } from '../../src/engine/comparisons/ids.ts'
 import { countPairs, type PairCounts } from '../../src/engine/comparisons/pairs.ts'
 import { readComparisons } from '../../src/engine/comparisons/read.ts'
 import { seededRandom } from '../../src/engine/numeric/random.ts'
-import type { Prior } from '../../src/engine/rewards/likelihood.ts'
+import { Problem } from '../../src/engine/problem.ts'
+import type { Prior as AnyPrior } from '../../src/engine/rewards/model.ts'
+
+/** The priors that stand for themselves, a group at a time. */
+export type Prior = Exclude<AnyPrior, { kind: 'firth' | 'pooled' }>
 
 /** A comparison of one group as the tests write it. */
 export type Row = {
@@ -174,4 +178,15 @@ export function largest(values: Iterable<number>): number {
   let size = 0
   for (const value of values) if (!(Math.abs(value) <= size)) size = Math.abs(value)
   return size
+}
+
+/** The problem with which something is refused. */
+export async function refusal(answer: Promise<unknown>): Promise<Problem> {
+  try {
+    await answer
+  } catch (error) {
+    if (error instanceof Problem) return error
+    throw error
+  }
+  throw new Error('there was an answer')
 }

@@ -180,7 +180,12 @@ t.test('groups and items that do not fit the preferences', (t) =>
     ],
     'no groups': [compared({ groups: [] }), '/groups', /at least 1 entries, and has 0/],
     'groups by name': [compared({ groups: ['east', 'west'] }), '/groups/0', /an object with the member id/],
-    'groups as a map': [compared({ groups: { east: 1, west: 1 } }), '/groups', /must be an array/],
+    'groups as a map': [
+      compared({ groups: { east: 1, west: 1 } }),
+      ['/groups/discover', '/groups/east', '/groups/west'],
+      /required/,
+    ],
+    'groups as a number': [compared({ groups: 5 }), '/groups', /must be/],
     'a group of another name': [
       compared({ groups: [{ name: 'east' }] }),
       ['/groups/0/id', '/groups/0/name'],
@@ -287,17 +292,17 @@ t.test('rewards that are not there for every group and item', (t) =>
 
 t.test('sources that are none, or too many', async (t) => {
   await refusesAll(t, '/aggregate', {
-    'no source': [{ welfare }, '/comparisons', /give comparisons, or rewards/],
+    'no source': [{ welfare }, '/comparisons', /give comparisons, rankings, or rewards/],
     'two sources': [compared({ rewards }), '/rewards', /give one of the two/],
     'a source that is stored': [
       { dataset: 'id', welfare },
       '/dataset',
-      /is not a member .* comparisons, rewards/,
+      /is not a member .* comparisons, rankings, rewards/,
     ],
   })
   await refusesAll(t, '/fit', {
     'no source for a fit': [{}, '/comparisons', /required/],
-    'rewards for a fit': [{ rewards }, ['/comparisons', '/rewards'], /required/],
+    'rewards for a fit': [{ rewards }, '/rewards', /not a member of a request to \/fit/],
     'welfare for a fit': [{ comparisons: rows, welfare }, '/welfare', /not a member of a request to \/fit/],
   })
 })
@@ -389,10 +394,15 @@ t.test('choices that there are not', async (t) => {
       /an object whose kind is one of none, gaussian, pseudo-item/,
     ],
     'a prior without a kind': [prior({}), '/model/prior/kind', /required/],
-    'a prior that comes later': [
-      prior({ kind: 'firth' }),
+    'a prior that nobody knows': [
+      prior({ kind: 'laplace' }),
       '/model/prior/kind',
-      /none, gaussian, pseudo-item/,
+      /none, gaussian, pseudo-item, firth, pooled/,
+    ],
+    'a pooled prior with a sandwich': [
+      compared({ model: { prior: { kind: 'pooled' }, standardErrors: 'sandwich' } }),
+      '/model/standardErrors',
+      /must be fisher/,
     ],
     'a prior without its width': [prior({ kind: 'gaussian' }), '/model/prior/standardDeviation', /required/],
     'a prior of no width': [
@@ -410,26 +420,35 @@ t.test('choices that there are not', async (t) => {
       '/model/prior/strength',
       /is not a member of \/model\/prior; the members are kind/,
     ],
-    'ties that come later': [compared({ model: { ties: 'davidson' } }), '/model/ties', /must be half-win/],
-    'a position effect, which comes later': [
+    'ties that nobody knows': [
+      compared({ model: { ties: 'rao-kupper' } }),
+      '/model/ties',
+      /half-win, davidson/,
+    ],
+    'a position effect without positions': [
       compared({ model: { positionEffect: true } }),
-      '/model/positionEffect',
-      /the members are prior, ties, standardErrors/,
+      '/comparisons/0/first',
+      /needed by a position effect/,
     ],
-    'standard errors that come later': [
-      compared({ model: { standardErrors: 'sandwich' } }),
-      '/model/standardErrors',
-      /must be fisher/,
+    'errors clustered by annotators whom nobody names': [
+      compared({ model: { standardErrors: 'clustered' } }),
+      '/comparisons/0/annotator',
+      /required/,
     ],
-    'features, which come later': [
+    'features of one item alone': [
+      compared({ items: [{ id: 'a', features: [1] }, { id: 'b' }] }),
+      '/items/1/features',
+      /required where others have features/,
+    ],
+    'features of two lengths': [
       compared({
         items: [
           { id: 'a', features: [1] },
-          { id: 'b', features: [2] },
+          { id: 'b', features: [2, 3] },
         ],
       }),
-      '/items/0/features',
-      /is not a member of \/items\/0; the members are id/,
+      '/items/1/features',
+      /has 2 features where the first has 1/,
     ],
     'no welfare function': [{ comparisons: rows }, '/welfare', /required/],
     'a welfare function by name': [

@@ -49,7 +49,7 @@ t.test('every prior that the refusal names gives an answer', async (t) => {
   const priors = [...detail.matchAll(/\{[^}]*\}/g)].map(([text]) => JSON.parse(text))
   t.same(
     priors.map(({ kind }) => kind),
-    ['gaussian', 'pseudo-item'],
+    ['gaussian', 'pseudo-item', 'firth'],
   )
   for (const prior of priors) {
     const answer = await post(app, '/fit', { comparisons: chain, model: { prior } })

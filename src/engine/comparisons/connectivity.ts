@@ -1,9 +1,14 @@
 import type { PairCounts } from './pairs.ts'
 
+/** Who beat or tied whom, in one group: all of its pair counts, or whatever leads from anybody to the same others. */
+export type Beats = Pick<PairCounts, 'items' | 'i' | 'j' | 'wins' | 'losses' | 'ties'>
+
 /** How the items of one group hang together; items as local indices, ascending. */
 export type Connectivity = {
   /** Strongly connected components of the win graph, ordered by their first item. */
   components: Int32Array[]
+  /** How many pieces are left when it does not matter who won: 1 where every item can be compared with every other. */
+  pieces: number
   /** Items that nobody ever beat or tied. */
   undefeated: Int32Array
   /** Items that never beat or tied anybody. */
@@ -17,11 +22,11 @@ export type Connectivity = {
  * The Bradley–Terry estimate without a prior is finite exactly where there is one component (Ford, Amer. Math.
  * Monthly 64, 1957).
  */
-export function connectivity(counts: PairCounts): Connectivity {
+export function connectivity(counts: Beats): Connectivity {
   const m = counts.items.length
   const none = new Int32Array(0)
   if (isSurelyOne(counts)) {
-    return { components: [counts.items.map((_, v) => v)], undefeated: none, winless: none }
+    return { components: [counts.items.map((_, v) => v)], pieces: 1, undefeated: none, winless: none }
   }
   const { offsets, targets, defeats } = winGraph(counts)
   const component = stronglyConnected(m, offsets, targets)
@@ -34,10 +39,71 @@ export function connectivity(counts: PairCounts): Connectivity {
   }
   const all = Array.from({ length: m }, (_, v) => v)
   return {
+    pieces: piecesOf(counts),
     components: [...members.values()].map((list) => Int32Array.from(list)),
     undefeated: Int32Array.from(all.filter((v) => defeats[v] === 0)),
     winless: Int32Array.from(all.filter((v) => offsets[v + 1] === offsets[v])),
   }
+}
+
+/** Connected components of the graph of who was compared with whom, by union and find. */
+function piecesOf({ items, i, j }: Beats): number {
+  const parent = Int32Array.from(items, (_, v) => v)
+  const root = (v: number): number => {
+    while (parent[v] !== v) {
+      parent[v] = parent[parent[v]]
+      v = parent[v]
+    }
+    return v
+  }
+  let pieces = items.length
+  for (let k = 0; k < i.length; k++) {
+    const a = root(i[k])
+    const b = root(j[k])
+    if (a === b) continue
+    parent[Math.max(a, b)] = Math.min(a, b)
+    pieces--
+  }
+  return pieces
+}
+
+/** Who was compared with whom, and in which order. */
+export type Orders = Pick<PairCounts, 'items' | 'i' | 'j' | 'first'>
+
+/**
+ * Whether who was shown first says no more than which two items were compared: where every order is z = π_i − π_j of
+ * some numbers π, an advantage of the first cannot be told from rewards that much higher.
+ *
+ * Grows such numbers along the comparisons, by union and find with the difference to the root, until one contradicts.
+ */
+export function ordersFollowItems({ items, i, j, first }: Orders): boolean {
+  if (first === null) return true
+  const parent = Int32Array.from(items, (_, v) => v)
+  // π_v − π_parent.
+  const above = new Float64Array(items.length)
+  const root = (v: number): number => {
+    while (parent[v] !== v) {
+      above[v] += above[parent[v]]
+      parent[v] = parent[parent[v]]
+      v = parent[v]
+    }
+    return v
+  }
+  const over = (v: number): number => {
+    let sum = 0
+    for (; parent[v] !== v; v = parent[v]) sum += above[v]
+    return sum
+  }
+  for (let k = 0; k < i.length; k++) {
+    const a = root(i[k])
+    const b = root(j[k])
+    const apart = over(j[k]) - over(i[k]) + first[k]
+    if (a !== b) {
+      parent[a] = b
+      above[a] = apart
+    } else if (apart !== 0) return false
+  }
+  return true
 }
 
 const PASSES = 4
@@ -46,12 +112,12 @@ const PASSES = 4
  * Whether a few passes over the pairs find a chain from the first item to every other and one back: where most items
  * met, they do so at once, without building the graph. False says nothing.
  */
-function isSurelyOne(counts: PairCounts): boolean {
+function isSurelyOne(counts: Beats): boolean {
   return reachesAll(counts, true) && reachesAll(counts, false)
 }
 
 /** Follows the win graph's edges, forwards or backwards, from the first item. */
-function reachesAll({ items, i, j, wins, losses, ties }: PairCounts, forwards: boolean): boolean {
+function reachesAll({ items, i, j, wins, losses, ties }: Beats, forwards: boolean): boolean {
   const m = items.length
   const reached = new Uint8Array(m)
   reached[0] = 1
@@ -72,7 +138,7 @@ function reachesAll({ items, i, j, wins, losses, ties }: PairCounts, forwards: b
 }
 
 /** The win graph as adjacency lists: the items that v beat or tied are targets[offsets[v] … offsets[v + 1]]. */
-function winGraph({ items, i, j, wins, losses, ties }: PairCounts) {
+function winGraph({ items, i, j, wins, losses, ties }: Beats) {
   const m = items.length
   const offsets = new Int32Array(m + 1)
   const defeats = new Int32Array(m)

@@ -22,10 +22,9 @@ const TABLE_LIMIT = 2_000_000
  * @param member the member of the request that names them
  * @throws Problem `invalid-request`
  */
-export function requireTable(groups: Ids, items: Ids, member: string): void {
-  const [g, n] = [groups.names.length, items.names.length]
-  if (g * n <= TABLE_LIMIT) return
-  const detail = `has ${g} groups × ${n} items; at most ${TABLE_LIMIT} such entries are supported`
+export function requireTable(groups: number, items: number, member: string): void {
+  if (groups * items <= TABLE_LIMIT) return
+  const detail = `has ${groups} groups × ${items} items; at most ${TABLE_LIMIT} such entries are supported`
   throw invalidRequest([{ pointer: pointer(member), detail }])
 }
 

@@ -3,14 +3,17 @@ import type { Comparisons } from './read.ts'
 /**
  * The sufficient statistics of one group: how often each pair of its items was compared, and with what outcome.
  *
- * Items are numbered 0 … m−1 within the group. Pairs are sorted by (i, j), and i < j.
+ * Items are numbered 0 … m−1 within the group. Entries are sorted by (i, j, first), and i < j. There is one entry for
+ * each pair, or where positions count one for each pair and each order in which it was shown.
  */
 export type PairCounts = {
   /** The group's items, ascending, as indices into the items of the request; length m. */
   items: Int32Array
-  /** The pair k compares local items i[k] < j[k]; these five arrays have the length of the number of pairs. */
+  /** The entry k compares local items i[k] < j[k]; this and the next arrays have one value an entry. */
   i: Int32Array
   j: Int32Array
+  /** 1 where i was shown first, −1 where j was, 0 where that is not known; null where positions do not count. */
+  first: Int8Array | null
   /** Weighted number of times that i was preferred, soft labels included. */
   wins: Float64Array
   /** Weighted number of times that j was preferred. */
@@ -19,6 +22,8 @@ export type PairCounts = {
   ties: Float64Array
   /** How many comparisons there were: the sum of the counts, weights left aside. */
   comparisons: number
+  /** How many different pairs of items were compared. */
+  pairs: number
 }
 
 /**
@@ -29,7 +34,8 @@ export type PairCounts = {
  */
 export function countPairs(comparisons: Comparisons, groupCount: number, itemCount: number): PairCounts[] {
   const cells = groupCount * itemCount * itemCount
-  const count = cells <= 4 * comparisons.group.length ? countInTables : countInBuckets
+  const dense = cells <= 4 * comparisons.group.length && comparisons.first === null
+  const count = dense ? countInTables : countInBuckets
   return count(comparisons, groupCount, itemCount)
 }
 
@@ -115,7 +121,9 @@ function listPairs(won: Int32Array | Float64Array, tied: Float64Array | null, n:
     wins: listed(wins),
     losses: listed(losses),
     ties: listed(ties),
+    first: null,
     comparisons,
+    pairs,
   }
 }
 
@@ -142,8 +150,9 @@ function numberLocally(i: Int32Array, j: Int32Array, pairs: number, present: Uin
 
 /** Buckets rows by (group, lower item) with one counting sort, and sums each bucket into a dense row of scratch. */
 function countInBuckets(comparisons: Comparisons, groupCount: number, itemCount: number): PairCounts[] {
-  const { group, winner, loser } = comparisons
+  const { group, winner, loser, first } = comparisons
   const rows = group.length
+  const orders = first === null ? 1 : 3
   const plain = isPlain(comparisons)
 
   // start[g·n + i] … start[g·n + i + 1] will delimit the rows of group g whose lower item is i.
@@ -154,22 +163,27 @@ function countInBuckets(comparisons: Comparisons, groupCount: number, itemCount:
   }
   for (let b = 0; b < groupCount * itemCount; b++) start[b + 1] += start[b]
   const next = start.slice(0, groupCount * itemCount)
-  // What the sums need of a row travels with it, so that they read memory in order: 2·(higher item) + (lower won).
+  // What the sums need of a row travels with it, so that they read memory in order: 2·slot + (lower won), where the
+  // slot is the higher item, or three times it plus 0, 1 or 2 for the order in which the pair was shown.
   const outcome = new Int32Array(rows)
   const origin = new Int32Array(plain ? 0 : rows)
   for (let r = 0; r < rows; r++) {
     const lowWon = winner[r] < loser[r]
     const at = next[group[r] * itemCount + (lowWon ? winner[r] : loser[r])]++
-    outcome[at] = lowWon ? 2 * loser[r] + 1 : 2 * winner[r]
+    const high = lowWon ? loser[r] : winner[r]
+    const slot = first === null ? high : 3 * high + 1 + (lowWon ? first[r] : -first[r])
+    outcome[at] = 2 * slot + (lowWon ? 1 : 0)
     if (!plain) origin[at] = r
   }
 
+  const slots = orders * itemCount
   const scratch: Row = {
-    wins: new Float64Array(itemCount),
-    losses: new Float64Array(itemCount),
-    ties: new Float64Array(itemCount),
-    seen: new Uint8Array(itemCount),
-    listed: new Int32Array(itemCount),
+    orders,
+    wins: new Float64Array(slots),
+    losses: new Float64Array(slots),
+    ties: new Float64Array(slots),
+    seen: new Uint8Array(slots),
+    listed: new Int32Array(slots),
   }
   const sorted: Sorted = { outcome, origin: plain ? null : origin, rows: comparisons }
   return Array.from({ length: groupCount }, (_, g) =>
@@ -180,43 +194,53 @@ function countInBuckets(comparisons: Comparisons, groupCount: number, itemCount:
 /** Rows in the order of their buckets; origin is null where a row has no more to it than its outcome. */
 type Sorted = { outcome: Int32Array; origin: Int32Array | null; rows: Comparisons }
 
-/** The sums of one bucket, indexed by the higher item. */
+/** The sums of one bucket, indexed by slot. */
 type Row = {
+  /** Slots an item: 3 where positions count, else 1. */
+  orders: 1 | 3
   wins: Float64Array
   losses: Float64Array
   ties: Float64Array
-  /** 1 where the bucket has the pair. */
+  /** 1 where the bucket has a row of the slot. */
   seen: Uint8Array
-  /** The higher items of the bucket, ascending, once {@link listSeen} has listed them. */
+  /** The slots of the bucket, ascending, once {@link listSeen} has listed them. */
   listed: Int32Array
 }
 
 function countGroup(sorted: Sorted, start: Int32Array, itemCount: number, row: Row): PairCounts {
-  const { wins, losses, ties, seen } = row
+  const { orders, wins, losses, ties, seen } = row
   const present = new Uint8Array(itemCount)
   let table = newTable(Math.min(1024, sorted.outcome.length))
   let comparisons = 0
+  let entries = 0
   let pairs = 0
 
   for (let low = 0; low < itemCount; low++) {
     if (start[low] === start[low + 1]) continue
     comparisons += sumBucket(sorted, start[low], start[low + 1], row)
     present[low] = 1
-    const found = listSeen(sorted.outcome, start[low], start[low + 1], low + 1, row)
-    if (pairs + found > table.i.length) table = grown(table, Math.max(2 * table.i.length, pairs + found))
+    const found = listSeen(sorted.outcome, start[low], start[low + 1], orders * (low + 1), row)
+    if (entries + found > table.i.length) table = grown(table, Math.max(2 * table.i.length, entries + found))
+    let last = -1
     for (let k = 0; k < found; k++) {
-      const high = row.listed[k]
+      const slot = row.listed[k]
+      const high = orders === 1 ? slot : Math.floor(slot / 3)
       present[high] = 1
-      table.i[pairs] = low
-      table.j[pairs] = high
-      table.wins[pairs] = wins[high]
-      table.losses[pairs] = losses[high]
-      table.ties[pairs] = ties[high]
-      pairs++
-      wins[high] = losses[high] = ties[high] = seen[high] = 0
+      table.i[entries] = low
+      table.j[entries] = high
+      table.first[entries] = orders === 1 ? 0 : (slot % 3) - 1
+      table.wins[entries] = wins[slot]
+      table.losses[entries] = losses[slot]
+      table.ties[entries] = ties[slot]
+      entries++
+      if (high !== last) pairs++
+      last = high
+      wins[slot] = losses[slot] = ties[slot] = seen[slot] = 0
     }
   }
-  return { items: numberLocally(table.i, table.j, pairs, present), comparisons, ...resized(table, pairs) }
+  const items = numberLocally(table.i, table.j, entries, present)
+  const { first, ...rest } = resized(table, entries)
+  return { items, comparisons, pairs, ...rest, first: orders === 1 ? null : first }
 }
 
 /** Adds the rows of one bucket to the scratch row; returns how many comparisons they stand for. */
@@ -224,34 +248,34 @@ function sumBucket({ outcome, origin, rows }: Sorted, from: number, to: number, 
   const { wins, losses, ties, seen } = row
   if (origin === null) {
     for (let at = from; at < to; at++) {
-      const high = outcome[at] >> 1
-      if ((outcome[at] & 1) === 1) wins[high]++
-      else losses[high]++
-      seen[high] = 1
+      const slot = outcome[at] >> 1
+      if ((outcome[at] & 1) === 1) wins[slot]++
+      else losses[slot]++
+      seen[slot] = 1
     }
     return to - from
   }
   const { tie } = rows
   let comparisons = 0
   for (let at = from; at < to; at++) {
-    const high = outcome[at] >> 1
+    const slot = outcome[at] >> 1
     const r = origin[at]
     const mass = massOf(rows, r)
     comparisons += copiesOf(rows, r)
-    seen[high] = 1
+    seen[slot] = 1
     if (tie !== null && tie[r] === 1) {
-      ties[high] += mass
+      ties[slot] += mass
       continue
     }
     const label = labelOf(rows, r)
     const toLow = (outcome[at] & 1) === 1 ? label : 1 - label
-    wins[high] += mass * toLow
-    losses[high] += mass * (1 - toLow)
+    wins[slot] += mass * toLow
+    losses[slot] += mass * (1 - toLow)
   }
   return comparisons
 }
 
-/** Lists the higher items of a bucket in order: by scanning them all where the bucket is full, else by sorting. */
+/** Lists the slots of a bucket in order: by scanning them all where the bucket is full, else by sorting. */
 function listSeen(
   outcome: Int32Array,
   from: number,
@@ -261,24 +285,25 @@ function listSeen(
 ): number {
   let found = 0
   if (8 * (to - from) > seen.length - lowest) {
-    for (let high = lowest; high < seen.length; high++) if (seen[high] === 1) listed[found++] = high
+    for (let slot = lowest; slot < seen.length; slot++) if (seen[slot] === 1) listed[found++] = slot
     return found
   }
   for (let at = from; at < to; at++) {
-    const high = outcome[at] >> 1
-    if (seen[high] === 1) listed[found++] = high
-    seen[high] = 2
+    const slot = outcome[at] >> 1
+    if (seen[slot] === 1) listed[found++] = slot
+    seen[slot] = 2
   }
   listed.subarray(0, found).sort()
   return found
 }
 
-type Table = Pick<PairCounts, 'i' | 'j' | 'wins' | 'losses' | 'ties'>
+type Table = Pick<PairCounts, 'i' | 'j' | 'wins' | 'losses' | 'ties'> & { first: Int8Array }
 
 function newTable(size: number): Table {
   return {
     i: new Int32Array(size),
     j: new Int32Array(size),
+    first: new Int8Array(size),
     wins: new Float64Array(size),
     losses: new Float64Array(size),
     ties: new Float64Array(size),
@@ -289,16 +314,18 @@ function grown(table: Table, size: number): Table {
   const larger = newTable(size)
   larger.i.set(table.i)
   larger.j.set(table.j)
+  larger.first.set(table.first)
   larger.wins.set(table.wins)
   larger.losses.set(table.losses)
   larger.ties.set(table.ties)
   return larger
 }
 
-function resized({ i, j, wins, losses, ties }: Table, size: number): Table {
+function resized({ i, j, first, wins, losses, ties }: Table, size: number): Table {
   return {
     i: i.slice(0, size),
     j: j.slice(0, size),
+    first: first.slice(0, size),
     wins: wins.slice(0, size),
     losses: losses.slice(0, size),
     ties: ties.slice(0, size),

@@ -16,6 +16,35 @@ export type Comparisons = {
   count: Float64Array | null
   /** How much each of them matters; null where every weight is 1. */
   weight: Float64Array | null
+  /** 1 where the winner was shown first, −1 where the loser was, 0 where that is not known; null where it is not read. */
+  first: Int8Array | null
+  /** Indices into the annotators, −1 where the row names none; null where they are not read. */
+  annotator: Int32Array | null
+  /** Features of the winner minus those of the loser: rows × width, row-major; null where rows bring none. */
+  differences: Features | null
+}
+
+/** Feature vectors, one a row: count × width, row-major. */
+export type Features = { width: number; values: Float64Array }
+
+/** What a model wants to know of comparisons beyond who won; the rest is checked and left aside. */
+export type Wanted = {
+  /** Whether the order in which items were shown counts. */
+  positions: boolean
+  /** The annotators, as a set to be filled; null where they do not count. */
+  annotators: Ids | null
+  /** Whether every row must name its annotator. */
+  annotatorRequired: boolean
+  /** Whether rows carry a group; where groups are to be discovered, all belong to one. */
+  groupsDiscovered: boolean
+}
+
+/** A model that looks at outcomes alone. */
+export const OUTCOMES_ALONE: Wanted = {
+  positions: false,
+  annotators: null,
+  annotatorRequired: false,
+  groupsDiscovered: false,
 }
 
 const MEMBERS = [
@@ -30,6 +59,7 @@ const MEMBERS = [
   'first',
   'timestamp',
   'context',
+  'featureDifference',
 ] as const
 type Member = (typeof MEMBERS)[number]
 type Columns = Record<Member, unknown[] | undefined>
@@ -49,31 +79,46 @@ export const WEIGHT_LIMIT = 1e12
  *
  * @throws Problem `invalid-request` with up to 20 faults, each with its pointer
  */
-export function readComparisons(source: unknown, groups: Ids, items: Ids): Comparisons {
+export function readComparisons(
+  source: unknown,
+  groups: Ids,
+  items: Ids,
+  wanted: Wanted = OUTCOMES_ALONE,
+): Comparisons {
   const faults = new Faults(Array.isArray(source))
-  const columns = Array.isArray(source) ? columnsOfRows(source, faults) : columnsOfObject(source)
-  const length = columns.group?.length ?? 0
+  const columns = Array.isArray(source) ? columnsOfRows(source, faults) : columnsOfObject(source, wanted)
+  const length = lengthOf(columns)
   if (length === 0)
     throw invalidRequest([{ pointer: '/comparisons', detail: 'must hold at least one comparison' }])
 
-  const group = readIds(columns.group, 'group', groups, faults)
-  const winner = readIds(columns.winner, 'winner', items, faults)
-  const loser = readIds(columns.loser, 'loser', items, faults)
+  const named = columns.featureDifference === undefined
+  const group = wanted.groupsDiscovered
+    ? readNoGroups(columns.group, length, faults)
+    : readIds(columns.group, length, 'group', groups, true, faults)
+  const winner = readIds(columns.winner, length, 'winner', items, named, faults)
+  const loser = readIds(columns.loser, length, 'loser', items, named, faults)
   const tie = readTies(columns.tie, faults)
   const preference = readNumbers(columns.preference, 'preference', preferenceFault, Number.NaN, faults)
   const count = readNumbers(columns.count, 'count', countFault, 1, faults)
   const weight = readNumbers(columns.weight, 'weight', weightFault, 1, faults)
   checkPairs(winner, loser, tie, preference, items, faults)
-  checkTexts(columns.annotator, 'annotator', idFault, faults)
+  let annotator: Int32Array | null = null
+  if (wanted.annotators === null) checkTexts(columns.annotator, 'annotator', idFault, faults)
+  else {
+    const { annotators, annotatorRequired } = wanted
+    annotator = readIds(columns.annotator, length, 'annotator', annotators, annotatorRequired, faults)
+  }
   checkTexts(columns.context, 'context', idFault, faults)
   checkTexts(columns.timestamp, 'timestamp', timestampFault, faults)
-  checkFirst(columns, faults)
+  const first = readFirst(columns, length, wanted.positions, faults)
+  const differences = readDifferences(columns.featureDifference, faults)
   faults.raise()
-  requireTable(groups, items, 'comparisons')
+  requireTable(groups.names.length, items.names.length, 'comparisons')
 
   if (!groups.closed) renumber([group], sortIds(groups))
   if (!items.closed) renumber([winner, loser], sortIds(items))
-  return { group, winner, loser, tie, preference, count, weight }
+  if (wanted.annotators !== null && annotator !== null) renumber([annotator], sortIds(wanted.annotators))
+  return { group, winner, loser, tie, preference, count, weight, first, annotator, differences }
 }
 
 /** Gathers faults and stops the reading when there are enough of them. */
@@ -101,9 +146,12 @@ class Faults {
   }
 }
 
+/** The members that make a comparison, unless a model can do without. */
+const ESSENTIAL = ['group', 'winner', 'loser'] as const
+
 function columnsOfRows(rows: unknown[], faults: Faults): Columns {
   const columns = {} as Columns
-  for (const member of ['group', 'winner', 'loser'] as const) columns[member] = new Array(rows.length)
+  for (const member of ESSENTIAL) columns[member] = new Array(rows.length)
   for (let k = 0; k < rows.length; k++) {
     const row = rows[k]
     if (typeof row !== 'object' || row === null || Array.isArray(row)) {
@@ -129,7 +177,7 @@ function columnsOfRows(rows: unknown[], faults: Faults): Columns {
   return columns
 }
 
-function columnsOfObject(source: unknown): Columns {
+function columnsOfObject(source: unknown, wanted: Wanted): Columns {
   if (typeof source !== 'object' || source === null) {
     throw invalidRequest([
       {
@@ -150,18 +198,21 @@ function columnsOfObject(source: unknown): Columns {
       errors.push({ pointer: pointer('comparisons', member), detail: 'must be an array' })
     }
   }
-  for (const member of ['group', 'winner', 'loser'] as const) {
-    if (!Object.hasOwn(columns, member))
+  const unnamed = Object.hasOwn(columns, 'featureDifference')
+  for (const member of ESSENTIAL) {
+    const needed = member === 'group' ? !wanted.groupsDiscovered : !unnamed
+    if (needed && !Object.hasOwn(columns, member))
       errors.push({ pointer: pointer('comparisons', member), detail: 'is required' })
   }
   if (errors.length > 0) throw invalidRequest(errors)
-  const length = (columns.group as unknown[]).length
+  const reference = MEMBERS.find((member) => columns[member] !== undefined) ?? 'group'
+  const length = lengthOf(columns)
   for (const member of MEMBERS) {
     const column = columns[member]
     if (column !== undefined && column.length !== length) {
       errors.push({
         pointer: pointer('comparisons', member),
-        detail: `has ${column.length} entries where group has ${length}; all columns must be of one length`,
+        detail: `has ${column.length} entries where ${reference} has ${length}; all columns must be of one length`,
       })
     }
   }
@@ -169,14 +220,32 @@ function columnsOfObject(source: unknown): Columns {
   return columns
 }
 
-function readIds(values: unknown[] | undefined, member: Member, ids: Ids, faults: Faults): Int32Array {
+function lengthOf(columns: Columns): number {
+  for (const member of MEMBERS) {
+    const column = columns[member]
+    if (column !== undefined) return column.length
+  }
+  return 0
+}
+
+function readIds(
+  column: unknown[] | undefined,
+  length: number,
+  member: Member,
+  ids: Ids,
+  required: boolean,
+  faults: Faults,
+): Int32Array {
+  const result = new Int32Array(length)
+  if (column === undefined) {
+    if (required) faults.add(0, member, 'is required')
+    return result.fill(-1)
+  }
   const { index, names, closed } = ids
-  const column = values as unknown[]
-  const result = new Int32Array(column.length)
-  for (let k = 0; k < column.length; k++) {
+  for (let k = 0; k < length; k++) {
     const name = column[k] as string
     let id = index.get(name)
-    if (id === undefined) {
+    if (id === undefined && (required || (name !== undefined && name !== null))) {
       const fault = idFault(name)
       if (fault !== null) faults.add(k, member, fault)
       else if (closed)
@@ -190,6 +259,15 @@ function readIds(values: unknown[] | undefined, member: Member, ids: Ids, faults
     result[k] = id ?? -1
   }
   return result
+}
+
+/** Where groups are to be discovered every row belongs to the one group of all, and names none. */
+function readNoGroups(column: unknown[] | undefined, length: number, faults: Faults): Int32Array {
+  column?.forEach((name, k) => {
+    if (name !== undefined && name !== null)
+      faults.add(k, 'group', 'must be left out: groups are to be discovered')
+  })
+  return new Int32Array(length)
 }
 
 function readTies(values: unknown[] | undefined, faults: Faults): Uint8Array | null {
@@ -235,13 +313,15 @@ function preferenceFault(value: number): string | null {
   return value >= 0 && value <= 1 ? null : `must be between 0 and 1, and is ${value}`
 }
 
-function countFault(value: number): string | null {
+/** What is wrong with a count, or null where nothing is. */
+export function countFault(value: number): string | null {
   return Number.isInteger(value) && value >= 1 && value <= COUNT_LIMIT
     ? null
     : `must be a whole number from 1 to ${COUNT_LIMIT}, and is ${value}`
 }
 
-function weightFault(value: number): string | null {
+/** What is wrong with a weight, or null where nothing is. */
+export function weightFault(value: number): string | null {
   return value >= WEIGHT_MIN && value <= WEIGHT_LIMIT
     ? null
     : `must be a number from ${WEIGHT_MIN} to ${WEIGHT_LIMIT}, and is ${value}`
@@ -300,13 +380,20 @@ function checkTexts(
   }
 }
 
-function checkFirst(columns: Columns, faults: Faults): void {
+/** Checks who was shown first, and where positions count returns it. */
+function readFirst(columns: Columns, length: number, wanted: boolean, faults: Faults): Int8Array | null {
   const { first, winner, loser } = columns
-  if (first === undefined) return
-  for (let k = 0; k < first.length; k++) {
-    const value = first[k]
+  const result = wanted ? new Int8Array(length) : null
+  let any = false
+  for (let k = 0; k < (first?.length ?? 0); k++) {
+    const value = first?.[k]
     if (value === undefined || value === null) continue
-    if (value !== winner?.[k] && value !== loser?.[k]) {
+    any = true
+    if (value === winner?.[k]) {
+      if (result !== null) result[k] = 1
+    } else if (value === loser?.[k]) {
+      if (result !== null) result[k] = -1
+    } else {
       faults.add(
         k,
         'first',
@@ -314,10 +401,39 @@ function checkFirst(columns: Columns, faults: Faults): void {
       )
     }
   }
+  if (wanted && !any)
+    faults.add(0, 'first', 'is needed by a position effect: no comparison says which item was shown first')
+  return result
+}
+
+/** Feature differences beyond this size leave too few digits for the others. */
+const FEATURE_LIMIT = 1e12
+
+function readDifferences(column: unknown[] | undefined, faults: Faults): Features | null {
+  if (column === undefined) return null
+  const width = Array.isArray(column[0]) ? column[0].length : 0
+  const values = new Float64Array(column.length * width)
+  for (let k = 0; k < column.length; k++) {
+    const fault = featuresFault(column[k], width)
+    if (fault !== null) faults.add(k, 'featureDifference', fault)
+    else values.set(column[k] as number[], k * width)
+  }
+  return { width, values }
+}
+
+/** What is wrong with a feature vector that should have `width` entries, or null where it is fine. */
+export function featuresFault(value: unknown, width: number): string | null {
+  if (value === undefined) return 'is required where others have features'
+  if (!Array.isArray(value) || value.length === 0) return 'must be an array of numbers, at least one'
+  if (value.length !== width) return `has ${value.length} features where the first has ${width}`
+  const wrong = value.findIndex((entry) => !(typeof entry === 'number' && Math.abs(entry) <= FEATURE_LIMIT))
+  return wrong < 0
+    ? null
+    : `must hold numbers between -${FEATURE_LIMIT} and ${FEATURE_LIMIT}; entry ${wrong} is none`
 }
 
 function renumber(columns: Int32Array[], renumbered: Int32Array): void {
   for (const column of columns) {
-    for (let k = 0; k < column.length; k++) column[k] = renumbered[column[k]]
+    for (let k = 0; k < column.length; k++) if (column[k] >= 0) column[k] = renumbered[column[k]]
   }
 }

@@ -20,6 +20,28 @@ export function choleskyFactor(a: Float64Array, n: number, stride = n): number {
   return -1
 }
 
+/** A pivot below this part of its diagonal entry is zero to rounding. */
+const ZERO_PIVOT = 1e-12
+
+/**
+ * The same for a positive semidefinite matrix: where a pivot is zero to rounding, the row is a combination of those
+ * before it, and its column of R is zero.
+ *
+ * @param a n × n, row-major
+ */
+export function choleskySemidefinite(a: Float64Array, n: number): void {
+  for (let i = 0; i < n; i++) {
+    const row = i * n
+    const diagonal = a[row + i]
+    for (let j = 0; j < i; j++) {
+      const pivot = a[j * n + j]
+      a[row + j] = pivot > 0 ? (a[row + j] - dotRows(a, row, a, j * n, j)) / pivot : 0
+    }
+    const pivot = diagonal - dotRows(a, row, a, row, i)
+    a[row + i] = pivot > ZERO_PIVOT * diagonal ? Math.sqrt(pivot) : 0
+  }
+}
+
 /**
  * Solves R·Rᵀ·x = b in place.
  *
@@ -31,6 +53,11 @@ export function choleskySolve(r: Float64Array, n: number, x: Float64Array, strid
     const row = i * stride
     x[i] = (x[i] - dotRows(r, row, x, 0, i)) / r[row + i]
   }
+  choleskyBackSubstitute(r, n, x, stride)
+}
+
+/** Solves Rᵀ·x = b in place; with b ~ N(0, I) the solution has the covariance (R·Rᵀ)⁻¹. */
+export function choleskyBackSubstitute(r: Float64Array, n: number, x: Float64Array, stride = n): void {
   for (let i = n - 1; i >= 0; i--) {
     const row = i * stride
     const xi = x[i] / r[row + i]
@@ -63,7 +90,7 @@ export function choleskyInverseDiagonal(r: Float64Array, n: number): Float64Arra
 }
 
 /** Σ_k a[atA + k]·b[atB + k] over `length` terms; four partial sums keep the processor's adders busy. */
-function dotRows(a: Float64Array, atA: number, b: Float64Array, atB: number, length: number): number {
+export function dotRows(a: Float64Array, atA: number, b: Float64Array, atB: number, length: number): number {
   let s0 = 0
   let s1 = 0
   let s2 = 0
@@ -77,4 +104,31 @@ function dotRows(a: Float64Array, atA: number, b: Float64Array, atB: number, len
   }
   for (; k < length; k++) s0 += a[atA + k] * b[atB + k]
   return s0 + s1 + (s2 + s3)
+}
+
+/**
+ * (R·Rᵀ)⁻¹, whole: the inverse of R row by row, then R⁻ᵀ·R⁻¹; about n³/2 multiplications.
+ *
+ * @param r the factor that {@link choleskyFactor} left, n × n row-major
+ * @returns n × n, row-major, symmetric
+ */
+export function choleskyInverse(r: Float64Array, n: number): Float64Array {
+  // Column i of R⁻¹ is stored as row i, so that both passes run along rows.
+  const columns = new Float64Array(n * n)
+  for (let i = 0; i < n; i++) {
+    const row = i * n
+    columns[row + i] = 1 / r[row + i]
+    for (let k = i + 1; k < n; k++) {
+      columns[row + k] = -dotRows(r, k * n + i, columns, row + i, k - i) / r[k * n + k]
+    }
+  }
+  const inverse = new Float64Array(n * n)
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k <= i; k++) {
+      const value = dotRows(columns, i * n + i, columns, k * n + i, n - i)
+      inverse[i * n + k] = value
+      inverse[k * n + i] = value
+    }
+  }
+  return inverse
 }

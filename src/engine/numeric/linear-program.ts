@@ -4,11 +4,14 @@ import type { Highs } from 'highs'
 export type LinearProgram = {
   /** c; its length is the number of variables. */
   objective: Float64Array
-  /** A, dense, row-major: rows × variables. */
-  rows: Float64Array
+  /** A: dense, row-major, rows × variables; or its non-zero entries. */
+  rows: Float64Array | SparseRows
   rowLower: Float64Array
   rowUpper: Float64Array
 }
+
+/** Row r has values[k] in column index[k], for k in offsets[r] … offsets[r + 1]; columns ascending. */
+export type SparseRows = { offsets: Int32Array; index: Int32Array; values: Float64Array }
 
 /** Solves a linear program; the optimal x, or null where nothing is feasible. */
 export type LinearProgramSolver = (program: LinearProgram) => Float64Array | null
@@ -23,6 +26,8 @@ export async function linearProgramSolver(): Promise<LinearProgramSolver> {
   return ({ objective, rows, rowLower, rowUpper }) => {
     const numCols = objective.length
     const numRows = rowLower.length
+    const { offsets, index, values } =
+      rows instanceof Float64Array ? compressed(rows, numRows, numCols) : rows
     const data = {
       numCols,
       numRows,
@@ -32,7 +37,7 @@ export async function linearProgramSolver(): Promise<LinearProgramSolver> {
       colUpper: new Float64Array(numCols).fill(highs.infinity),
       rowLower: rowLower.map((value) => (value === Number.NEGATIVE_INFINITY ? -highs.infinity : value)),
       rowUpper: rowUpper.map((value) => (value === Number.POSITIVE_INFINITY ? highs.infinity : value)),
-      matrix: { format: 'csr' as const, numRows, numCols, ...compressed(rows, numRows, numCols) },
+      matrix: { format: 'csr' as const, numRows, numCols, starts: offsets, indices: index, values },
     }
     return highs.withModel(data, (model) => {
       model.options.set({
@@ -48,20 +53,19 @@ export async function linearProgramSolver(): Promise<LinearProgramSolver> {
   }
 }
 
-/** A dense matrix as compressed sparse rows. */
-function compressed(rows: Float64Array, numRows: number, numCols: number) {
-  const starts = new Int32Array(numRows + 1)
-  const indices = new Int32Array(rows.length)
+function compressed(rows: Float64Array, numRows: number, numCols: number): SparseRows {
+  const offsets = new Int32Array(numRows + 1)
+  const index = new Int32Array(rows.length)
   const values = new Float64Array(rows.length)
   let filled = 0
   for (let r = 0; r < numRows; r++) {
     for (let c = 0; c < numCols; c++) {
       const value = rows[r * numCols + c]
       if (value === 0) continue
-      indices[filled] = c
+      index[filled] = c
       values[filled++] = value
     }
-    starts[r + 1] = filled
+    offsets[r + 1] = filled
   }
-  return { starts, indices: indices.subarray(0, filled), values: values.subarray(0, filled) }
+  return { offsets, index: index.subarray(0, filled), values: values.subarray(0, filled) }
 }

@@ -27,3 +27,8 @@ export function drawFromSimplex(random: Random, point: Float64Array): void {
   }
   for (let k = 0; k < point.length; k++) point[k] /= sum
 }
+
+/** A draw from N(0, 1) (Box & Muller, Ann. Math. Statist. 29, 1958). */
+export function normal(random: Random): number {
+  return Math.sqrt(-2 * Math.log1p(-random())) * Math.cos(2 * Math.PI * random())
+}

@@ -4,3 +4,8 @@ export function sigmoid(d: number): number {
   const e = Math.exp(d)
   return e / (1 + e)
 }
+
+/** log(1 + e^d), without overflow and exact to rounding on both sides. */
+export function softplus(d: number): number {
+  return Math.max(d, 0) + Math.log1p(Math.exp(-Math.abs(d)))
+}

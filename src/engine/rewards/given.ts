@@ -47,7 +47,7 @@ export function readRewards(source: unknown, groups: Ids, items: Ids): Float64Ar
     if (!Object.hasOwn(table, group)) fail(`is missing: "${group}" is declared in /groups`, group)
   })
   if (errors.length > 0) throw invalidRequest(errors)
-  requireTable(groups, items, 'rewards')
+  requireTable(groups.names.length, items.names.length, 'rewards')
   if (!groups.closed) sortIds(groups)
   if (!items.closed) sortIds(items)
   if (items.names.length < 2)

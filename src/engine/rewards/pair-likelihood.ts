@@ -1,0 +1,368 @@
+import type { PairCounts } from '../comparisons/pairs.ts'
+import { normal, type Random } from '../numeric/random.ts'
+import type { Likelihood } from './likelihood.ts'
+import { extrasOf, type OutcomeModel } from './model.ts'
+import {
+  binaryTerms,
+  binaryValue,
+  davidsonTerms,
+  davidsonValue,
+  newTerms,
+  type OutcomeTerms,
+} from './outcome.ts'
+
+/** A reach up to this may be given too large: it is small all the same. */
+const NEAR = 1.5
+
+/** Pairs of up to so many comparisons share logarithms. */
+const SHARED = 16
+/** A ratio of odds above this loses less than two digits when 1 is added to it. */
+const SAFE_RATIO = 0.01
+/** A product is put away before its next factor, which is at most 2, could make it overflow. */
+const PRODUCT_LIMIT = 1e300
+
+/** The sum of two exponentials up to this does not overflow, nor does its inverse underflow. */
+const EXP_LIMIT = 700
+
+/** The log-likelihood of pair counts, with what the uncertainty of its maximum needs besides. */
+export type PairLikelihood = Likelihood & {
+  kind: 'pairs'
+  counts: PairCounts
+  model: OutcomeModel
+  /** Where to begin the search for the maximum; in rewards and extras. */
+  start: Float64Array
+  /** The entries of item v as the lower one are offsets[v] … offsets[v + 1]. */
+  offsets: Int32Array
+  /** The difference d = θ_i − θ_j + γ·first of entry k at ψ. */
+  difference(at: Float64Array, k: number): number
+}
+
+/**
+ * The log-likelihood of one group's pair counts: ℓ = Σ_k ℓ_k(d_k, η) with d = θ_i − θ_j + γ·first, under the binary
+ * model (a tie is half a win to each side) or Davidson's.
+ *
+ * Its curvature in θ is the Laplacian of a graph whose edges are the entries; γ and η border it.
+ */
+export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLikelihood {
+  const { i: lower, j: higher, first } = counts
+  const m = counts.items.length
+  const entries = lower.length
+  const davidson = model.ties === 'davidson'
+  const { wins, losses, ties } = davidson ? counts : halved(counts)
+  const extras = extrasOf(model)
+  const size = m + extras.length
+  const gamma = model.positionEffect ? m : -1
+  const eta = davidson ? size - 1 : -1
+  const offsets = offsetsOf(counts)
+  const totals = totalsOf(counts, size)
+
+  const gradient = new Float64Array(size)
+  const diagonal = new Float64Array(size)
+  const edges = new Float64Array(entries)
+  // Rows of the curvature that belong to γ and to η: their entries with the rewards, and with each other.
+  const gammaRow = new Float64Array(gamma >= 0 ? size : 0)
+  const etaRow = new Float64Array(davidson ? size : 0)
+  const crosses = new Float64Array(davidson ? entries : 0)
+  const tieEdges = new Float64Array(davidson ? entries : 0)
+
+  const linearise = (at: Float64Array): void => {
+    gradient.fill(0)
+    diagonal.fill(0)
+    if (!davidson && gamma < 0) plain(at)
+    else bordered(at)
+  }
+
+  /** The binary model without a position effect: one division serves a pair, p_ij = e^θ_i / (e^θ_i + e^θ_j). */
+  const plain = (theta: Float64Array): void => {
+    const common = commonOdds(theta)
+    const odds = common ?? new Float64Array(m)
+    for (let v = 0; v < m; v++) {
+      if (common === null) oddsAgainst(v, theta, odds)
+      const oddsV = odds[v]
+      const end = offsets[v + 1]
+      let gradientV = 0
+      let diagonalV = 0
+      for (let k = offsets[v]; k < end; k++) {
+        const u = higher[k]
+        const oddsU = odds[u]
+        const inverse = 1 / (oddsV + oddsU)
+        const p = oddsV * inverse
+        const q = oddsU * inverse
+        const pull = wins[k] * q - losses[k] * p
+        const edge = (wins[k] + losses[k]) * p * q
+        edges[k] = edge
+        gradientV += pull
+        gradient[u] -= pull
+        diagonalV += edge
+        diagonal[u] += edge
+      }
+      gradient[v] += gradientV
+      diagonal[v] += diagonalV
+    }
+  }
+
+  /** The odds of item v, and of the items that its entries name as the higher one, up to a factor that only these share. */
+  const oddsAgainst = (v: number, theta: Float64Array, odds: Float64Array): void => {
+    odds[v] = 1
+    for (let k = offsets[v]; k < offsets[v + 1]; k++) {
+      odds[higher[k]] = Math.exp(Math.min(theta[higher[k]] - theta[v], EXP_LIMIT))
+    }
+  }
+
+  /** The same with γ, η or both. */
+  const bordered = (at: Float64Array): void => {
+    gammaRow.fill(0)
+    etaRow.fill(0)
+    const terms = newTerms()
+    for (let k = 0; k < entries; k++) {
+      const v = lower[k]
+      const u = higher[k]
+      termsAt(at, k, terms)
+      edges[k] = terms.edge
+      gradient[v] += terms.pull
+      gradient[u] -= terms.pull
+      diagonal[v] += terms.edge
+      diagonal[u] += terms.edge
+      const z = gamma >= 0 && first !== null ? first[k] : 0
+      if (z !== 0) {
+        gradient[gamma] += z * terms.pull
+        gammaRow[v] += z * terms.edge
+        gammaRow[u] -= z * terms.edge
+        gammaRow[gamma] += terms.edge
+      }
+      if (davidson) {
+        crosses[k] = terms.cross
+        tieEdges[k] = terms.tieEdge
+        gradient[eta] += terms.tiePull
+        etaRow[v] += terms.cross
+        etaRow[u] -= terms.cross
+        etaRow[eta] += terms.tieEdge
+        if (z !== 0) etaRow[gamma] += z * terms.cross
+      }
+    }
+    if (gamma >= 0) diagonal[gamma] = gammaRow[gamma]
+    if (davidson) {
+      diagonal[eta] = etaRow[eta]
+      if (gamma >= 0) gammaRow[eta] = etaRow[gamma]
+    }
+  }
+
+  const difference = (at: Float64Array, k: number): number => {
+    const d = at[lower[k]] - at[higher[k]]
+    return gamma >= 0 && first !== null ? d + at[gamma] * first[k] : d
+  }
+
+  const termsAt = (at: Float64Array, k: number, terms: OutcomeTerms): void => {
+    const d = difference(at, k)
+    if (davidson) davidsonTerms(d, at[eta], wins[k], losses[k], ties[k], terms)
+    else binaryTerms(d, wins[k], losses[k], terms)
+  }
+
+  const value = (at: Float64Array): number => {
+    const odds = !davidson && gamma < 0 ? commonOdds(at) : null
+    if (odds !== null) return plainValue(at, odds)
+    let sum = 0
+    for (let v = 0; v < m; v++) {
+      // Sums of sums, so that half a million terms lose no more digits than a thousand do.
+      let own = 0
+      for (let k = offsets[v]; k < offsets[v + 1]; k++) {
+        const d = difference(at, k)
+        own += davidson
+          ? davidsonValue(d, at[eta], wins[k], losses[k], ties[k])
+          : binaryValue(d, wins[k], losses[k])
+      }
+      sum += own
+    }
+    return sum
+  }
+
+  /**
+   * The same for the binary model without a position effect. With r = e^−|d|, an entry takes away n·log(1 + r), and |d|
+   * for each win of the lesser item. Most have few comparisons, so the factors 1 + r of those with equally many are
+   * multiplied, and a logarithm serves hundreds.
+   */
+  const plainValue = (theta: Float64Array, odds: Float64Array): number => {
+    const products = new Float64Array(SHARED).fill(1)
+    let sum = 0
+    for (let v = 0; v < m; v++) {
+      const end = offsets[v + 1]
+      for (let k = offsets[v]; k < end; k++) {
+        const u = higher[k]
+        const n = wins[k] + losses[k]
+        const d = theta[v] - theta[u]
+        sum += losses[k] * Math.max(d, 0) + wins[k] * Math.max(-d, 0)
+        const ratio = Math.min(odds[v], odds[u]) / Math.max(odds[v], odds[u])
+        if (ratio > SAFE_RATIO && n < SHARED && n === Math.floor(n)) {
+          const product = products[n] * (1 + ratio)
+          products[n] = product
+          if (product > PRODUCT_LIMIT) {
+            sum += n * Math.log(product)
+            products[n] = 1
+          }
+        } else sum += n * Math.log1p(ratio)
+      }
+    }
+    for (let n = 1; n < SHARED; n++) sum += n * Math.log(products[n])
+    return -sum
+  }
+
+  const multiply = (x: Float64Array, out: Float64Array): void => {
+    for (let v = 0; v < m; v++) out[v] = diagonal[v] * x[v]
+    for (let v = 0; v < m; v++) {
+      const xv = x[v]
+      let sum = 0
+      for (let k = offsets[v]; k < offsets[v + 1]; k++) {
+        const u = higher[k]
+        sum += edges[k] * x[u]
+        out[u] -= edges[k] * xv
+      }
+      out[v] -= sum
+    }
+    if (gamma >= 0) addRow(gammaRow, gamma, x, out)
+    if (davidson) addRow(etaRow, eta, x, out)
+  }
+
+  /** Adds the row of an extra, and its column in the rewards; what two extras have in common is in the row of each. */
+  const addRow = (row: Float64Array, at: number, x: Float64Array, out: Float64Array): void => {
+    let sum = 0
+    for (let v = 0; v < m; v++) {
+      sum += row[v] * x[v]
+      out[v] += row[v] * x[at]
+    }
+    for (let e = m; e < size; e++) sum += row[e] * x[e]
+    out[at] = sum
+  }
+
+  const addCurvature = (matrix: Float64Array, order: number): void => {
+    const kept = order - extras.length
+    for (let v = 0; v < kept; v++) {
+      matrix[v * order + v] += diagonal[v]
+      for (let k = offsets[v]; k < offsets[v + 1]; k++) {
+        if (higher[k] < kept) matrix[higher[k] * order + v] -= edges[k]
+      }
+    }
+    extras.forEach((extra, e) => {
+      const row = extra === 'position' ? gammaRow : etaRow
+      const start = (kept + e) * order
+      for (let v = 0; v < kept; v++) matrix[start + v] += row[v]
+      for (let f = 0; f <= e; f++) matrix[start + kept + f] += row[m + f]
+    })
+  }
+
+  const reach = (step: Float64Array): number => {
+    const tieStep = davidson ? step[eta] : 0
+    // Where no two items move apart by more than is of interest, how far they do is said at once.
+    const { low, high } = extremes(step, m)
+    if (!davidson && gamma < 0 && high - low <= NEAR) return high - low
+    let largest = 0
+    for (let k = 0; k < entries; k++) {
+      const d = Math.abs(difference(step, k))
+      const range = davidson ? Math.max(d, d / 2 + Math.abs(tieStep)) : d
+      if (!(range <= largest)) largest = range
+    }
+    return largest
+  }
+
+  const drawScore = (random: Random): Float64Array => {
+    const sum = new Float64Array(size)
+    for (let k = 0; k < entries; k++) {
+      const root = Math.sqrt(edges[k])
+      const xi = normal(random)
+      sum[lower[k]] += xi * root
+      sum[higher[k]] -= xi * root
+      if (gamma >= 0 && first !== null) sum[gamma] += xi * first[k] * root
+      if (!davidson) continue
+      const along = root > 0 ? crosses[k] / root : 0
+      sum[eta] += xi * along + normal(random) * Math.sqrt(Math.max(0, tieEdges[k] - along * along))
+    }
+    return sum
+  }
+
+  return {
+    kind: 'pairs',
+    counts,
+    model,
+    offsets,
+    start: startOf(counts, m, totals),
+    size,
+    rewards: m,
+    extras,
+    dense: false,
+    shiftInvariant: true,
+    totals,
+    value,
+    linearise,
+    gradient,
+    diagonal,
+    multiply,
+    addCurvature,
+    reach,
+    lift: (step) => step,
+    lower: (gradient) => gradient,
+    drawScore,
+    difference,
+  }
+}
+
+/** e^θ_i, up to a factor that all items share; null where θ is spread so far that some would over- or underflow. */
+function commonOdds(theta: Float64Array): Float64Array | null {
+  const { low, high } = extremes(theta, theta.length)
+  if (!(high - low <= EXP_LIMIT)) return null
+  const middle = (low + high) / 2
+  return theta.map((value) => Math.exp(value - middle))
+}
+
+function extremes(values: Float64Array, m: number): { low: number; high: number } {
+  let low = Number.POSITIVE_INFINITY
+  let high = Number.NEGATIVE_INFINITY
+  for (let v = 0; v < m; v++) {
+    if (values[v] < low) low = values[v]
+    if (values[v] > high) high = values[v]
+  }
+  return { low, high }
+}
+
+/** Where Newton's method starts: the log-odds of each item's wins, cut off where they exceed 19 to 1 either way. */
+function startOf({ i, j, wins, losses, ties }: PairCounts, m: number, totals: Float64Array): Float64Array {
+  const won = new Float64Array(m)
+  for (let k = 0; k < i.length; k++) {
+    won[i[k]] += wins[k] + ties[k] / 2
+    won[j[k]] += losses[k] + ties[k] / 2
+  }
+  const start = new Float64Array(totals.length)
+  for (let v = 0; v < m; v++) {
+    const share = Math.min(0.95, Math.max(0.05, won[v] / totals[v]))
+    start[v] = totals[v] > 0 ? Math.log(share / (1 - share)) : 0
+  }
+  return start
+}
+
+/** A tie as half a win to each side. */
+function halved({ wins, losses, ties }: PairCounts): Pick<PairCounts, 'wins' | 'losses' | 'ties'> {
+  if (!ties.some((tied) => tied > 0)) return { wins, losses, ties: new Float64Array(0) }
+  return {
+    wins: wins.map((won, k) => won + ties[k] / 2),
+    losses: losses.map((lost, k) => lost + ties[k] / 2),
+    ties: new Float64Array(0),
+  }
+}
+
+function offsetsOf({ items, i }: PairCounts): Int32Array {
+  const offsets = new Int32Array(items.length + 1)
+  for (const v of i) offsets[v + 1]++
+  for (let v = 0; v < items.length; v++) offsets[v + 1] += offsets[v]
+  return offsets
+}
+
+function totalsOf({ items, i, j, wins, losses, ties }: PairCounts, size: number): Float64Array {
+  const m = items.length
+  const totals = new Float64Array(size)
+  let all = 0
+  for (let k = 0; k < i.length; k++) {
+    const n = wins[k] + losses[k] + ties[k]
+    totals[i[k]] += n
+    totals[j[k]] += n
+    all += n
+  }
+  return totals.fill(all, m)
+}
