@@ -118,15 +118,19 @@ export const SAFE_CHANGE = 1.5
  * Along a step that changes no difference between the log-odds of two outcomes by more than r, curvature grows at most by
  * e^r (Bach, Electron. J. Statist. 4, 2010, Prop. 1). So a part t of the Newton step raises ℓ while
  * t·(e^{tr} − tr − 1)/(tr)² ≤ 1: the whole step up to r = 1.79, and beyond that t = log(1 + r)/r, where the bound rises
- * most. Where steps are a surrogate's, which has no such bound, they are halved while ℓ falls.
+ * most. With features, where ℓ costs little beside its curvature, a longer part is taken if ℓ rises along it; where steps
+ * are a surrogate's, which has no such bound, they are halved while ℓ falls.
  */
 function advance(likelihood: Likelihood, at: Float64Array, delta: Float64Array, reach: number): void {
+  const { dense, surrogate } = likelihood
   let step = reach > SAFE_CHANGE ? Math.max(SAFE_CHANGE, Math.log1p(reach)) / reach : 1
-  if (likelihood.surrogate !== undefined && reach > SAFE_CHANGE) {
+  if (step < 1 && (dense || surrogate !== undefined)) {
+    const least = surrogate === undefined ? step : 1e-18
     const before = likelihood.value(at)
-    for (step = 1; step > 1e-18; step /= 2) {
+    for (step = 1; step > least; step /= 2) {
       if (likelihood.value(at.map((value, v) => value + step * delta[v])) >= before) break
     }
+    step = Math.max(step, least)
   }
   for (let v = 0; v < at.length; v++) at[v] += step * delta[v]
 }
