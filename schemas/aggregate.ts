@@ -130,7 +130,9 @@ export const Optimum = named(
         description: 'β/S: the KL coefficient to train with when using `weights`.',
       }),
       supportOnly: Type.Boolean({
-        description: 'True at temperature 0: the weights support the policy and do not single it out.',
+        description:
+          'True at temperature 0: the weights support the policy and do not single it out. So too at temperatures so low that ' +
+          'the last digit of a weight would change the policy.',
       }),
       rewards: mapOf(Type.Number(), {
         description: 'The aggregated reward to train on: Σ_g weights_g · utilities_g.',

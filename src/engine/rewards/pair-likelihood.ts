@@ -339,7 +339,7 @@ function startOf({ i, j, wins, losses, ties }: PairCounts, m: number, totals: Fl
 
 /** A tie as half a win to each side. */
 function halved({ wins, losses, ties }: PairCounts): Pick<PairCounts, 'wins' | 'losses' | 'ties'> {
-  if (!ties.some((tied) => tied > 0)) return { wins, losses, ties: new Float64Array(0) }
+  if (!anyPositive(ties)) return { wins, losses, ties: new Float64Array(0) }
   return {
     wins: wins.map((won, k) => won + ties[k] / 2),
     losses: losses.map((lost, k) => lost + ties[k] / 2),
@@ -347,9 +347,14 @@ function halved({ wins, losses, ties }: PairCounts): Pick<PairCounts, 'wins' | '
   }
 }
 
+function anyPositive(values: Float64Array): boolean {
+  for (let k = 0; k < values.length; k++) if (values[k] > 0) return true
+  return false
+}
+
 function offsetsOf({ items, i }: PairCounts): Int32Array {
   const offsets = new Int32Array(items.length + 1)
-  for (const v of i) offsets[v + 1]++
+  for (let k = 0; k < i.length; k++) offsets[i[k] + 1]++
   for (let v = 0; v < items.length; v++) offsets[v + 1] += offsets[v]
   return offsets
 }
