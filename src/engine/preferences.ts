@@ -121,30 +121,11 @@ export function readPreferences(request: PreferenceMembers, needs: Needs): Prefe
       source: { kind: 'rewards', rewards },
     }
   }
-  if (sources[0] === 'rankings') {
-    if (needs.rankingFaults.length > 0) throw invalidRequest(needs.rankingFaults)
-    const data = rankedGroups(request.rankings, { groups, items, annotators }, features, needs)
-    requireTable(groups.names.length, items.names.length, 'rankings')
-    requireSome(groups, data, 'rankings')
-    return {
-      groups: groups.names,
-      items: items.names,
-      features,
-      annotators: annotators.names,
-      population: populationOf(request, groups),
-      source: { kind: 'comparisons', groups: data },
-    }
-  }
-  const comparisons = readComparisons(request.comparisons, groups, items, {
-    positions: needs.positions,
-    annotators: needs.judgements ? annotators : null,
-    annotatorRequired: needs.judgements,
-    groupsDiscovered: needs.groupsDiscovered !== null,
-  })
-  requireSameWidth(features, comparisons.differences)
-  requireTable(needs.groupsDiscovered ?? groups.names.length, items.names.length, 'comparisons')
-  const data = groupData(comparisons, groups.names.length, items.names.length, features, needs)
-  requireSome(groups, data, 'comparisons')
+  const data =
+    sources[0] === 'rankings'
+      ? readRankedGroups(request, { groups, items, annotators }, features, needs)
+      : readComparedGroups(request, { groups, items, annotators }, features, needs)
+  requireSome(groups, data, sources[0])
   return {
     groups: groups.names,
     items: items.names,
@@ -153,6 +134,38 @@ export function readPreferences(request: PreferenceMembers, needs: Needs): Prefe
     population: populationOf(request, groups),
     source: { kind: 'comparisons', groups: data },
   }
+}
+
+/** The sets of ids that are filled while a source is read. */
+type IdSets = { groups: Ids; items: Ids; annotators: Ids }
+
+function readRankedGroups(
+  request: PreferenceMembers,
+  ids: IdSets,
+  features: Features | null,
+  needs: Needs,
+): GroupData[] {
+  if (needs.rankingFaults.length > 0) throw invalidRequest(needs.rankingFaults)
+  const data = rankedGroups(request.rankings, ids, features, needs)
+  requireTable(ids.groups.names.length, ids.items.names.length, 'rankings')
+  return data
+}
+
+function readComparedGroups(
+  request: PreferenceMembers,
+  { groups, items, annotators }: IdSets,
+  features: Features | null,
+  needs: Needs,
+): GroupData[] {
+  const comparisons = readComparisons(request.comparisons, groups, items, {
+    positions: needs.positions,
+    annotators: needs.judgements ? annotators : null,
+    annotatorRequired: needs.judgements,
+    groupsDiscovered: needs.groupsDiscovered !== null,
+  })
+  requireSameWidth(features, comparisons.differences)
+  requireTable(needs.groupsDiscovered ?? groups.names.length, items.names.length, 'comparisons')
+  return groupData(comparisons, groups.names.length, items.names.length, features, needs)
 }
 
 function groupData(
@@ -182,7 +195,7 @@ function groupData(
 
 function rankedGroups(
   source: unknown,
-  { groups, items, annotators }: { groups: Ids; items: Ids; annotators: Ids },
+  { groups, items, annotators }: IdSets,
   features: Features | null,
   needs: Needs,
 ): RankedGroup[] {

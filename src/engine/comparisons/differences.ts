@@ -1,6 +1,7 @@
 import type { Placement } from './judgements.ts'
 import type { PairCounts } from './pairs.ts'
 import type { Comparisons, Features } from './read.ts'
+import { copiesOf, labelOf, massOf } from './rows.ts'
 
 /**
  * Comparisons that bring their own feature differences, one group's: every row is an item whose features are the
@@ -15,9 +16,10 @@ export type DifferenceCounts = {
 
 /** Reduces comparisons with feature differences, group by group, and tells where each row went. */
 export function countDifferences(
-  { group, tie, preference, count, weight, first, differences }: Comparisons,
+  comparisons: Comparisons,
   groups: number,
 ): { groups: DifferenceCounts[]; placement: Placement } {
+  const { group, tie, first, differences } = comparisons
   const { width, values } = differences as Features
   const rowsOf = Array.from({ length: groups }, () => [] as number[])
   for (let r = 0; r < group.length; r++) rowsOf[group[r]].push(r)
@@ -40,16 +42,15 @@ export function countDifferences(
     }
     const features = { width, values: new Float64Array((n + 1) * width) }
     rows.forEach((r, k) => {
-      const copies = count === null ? 1 : count[r]
-      const mass = weight === null ? copies : copies * weight[r]
-      counts.comparisons += copies
+      const mass = massOf(comparisons, r)
+      counts.comparisons += copiesOf(comparisons, r)
       placement.entry[r] = k
       for (let f = 0; f < width; f++) features.values[f * (n + 1) + k] = values[r * width + f]
       if (tie !== null && tie[r] === 1) {
         counts.ties[k] = mass
         return
       }
-      const label = preference === null || Number.isNaN(preference[r]) ? 1 : preference[r]
+      const label = labelOf(comparisons, r)
       counts.wins[k] = mass * label
       counts.losses[k] = mass * (1 - label)
     })

@@ -1,5 +1,6 @@
 import type { PairCounts } from './pairs.ts'
 import type { Comparisons } from './read.ts'
+import { copiesOf, labelOf, massOf } from './rows.ts'
 
 /** Who judged what, in one group: the pair counts of each annotator, as entries of the group's own. */
 export type Judgements = {
@@ -22,7 +23,7 @@ export type Placement = { entry: Int32Array; winnerFirst: Uint8Array }
 
 /** Splits each group's counts by annotator; rows without one are left out. */
 export function judgementsOf(comparisons: Comparisons, placement: Placement, groups: number): Judgements[] {
-  const { annotator, count } = comparisons
+  const { annotator } = comparisons
   const entries = placement.entry
   const rowsOf = rowsByGroup(comparisons, groups)
   return rowsOf.map((own) => {
@@ -44,7 +45,7 @@ export function judgementsOf(comparisons: Comparisons, placement: Placement, gro
         offsets.push(filled)
         made.push(0)
       }
-      made[made.length - 1] += count === null ? 1 : count[r]
+      made[made.length - 1] += copiesOf(comparisons, r)
       if (!sameAnnotator || entry[filled - 1] !== entries[r]) entry[filled++] = entries[r]
       const { mass, share } = outcomeOf(comparisons, placement, r)
       if (share === null) ties[filled - 1] += mass
@@ -91,13 +92,13 @@ export function squaredWeights(
     sideSquared: new Float64Array(i.length),
     tie: new Float64Array(i.length),
   }))
-  const { group, count, weight } = comparisons
+  const { group, weight } = comparisons
   for (let r = 0; r < group.length; r++) {
     const { all, side, sideSquared, tie } = sums[group[r]]
     const k = placement.entry[r]
     const { share } = outcomeOf(comparisons, placement, r)
     const omega = weight === null ? 1 : weight[r]
-    const squared = (count === null ? 1 : count[r]) * omega * omega
+    const squared = copiesOf(comparisons, r) * omega * omega
     const s = share === null ? 0 : share - 0.5
     all[k] += squared
     side[k] += squared * s
@@ -109,13 +110,13 @@ export function squaredWeights(
 
 /** What a row says: how much it counts, and the share of it that goes to the entry's i, or null for a tie. */
 function outcomeOf(
-  { tie, preference, count, weight }: Comparisons,
+  rows: Comparisons,
   { winnerFirst }: Placement,
   r: number,
 ): { mass: number; share: number | null } {
-  const mass = (count === null ? 1 : count[r]) * (weight === null ? 1 : weight[r])
-  if (tie !== null && tie[r] === 1) return { mass, share: null }
-  const label = preference === null || Number.isNaN(preference[r]) ? 1 : preference[r]
+  const mass = massOf(rows, r)
+  if (rows.tie !== null && rows.tie[r] === 1) return { mass, share: null }
+  const label = labelOf(rows, r)
   return { mass, share: winnerFirst[r] === 1 ? label : 1 - label }
 }
 

@@ -1,4 +1,5 @@
 import type { Comparisons } from './read.ts'
+import { copiesOf, labelOf, massOf } from './rows.ts'
 
 /**
  * The sufficient statistics of one group: how often each pair of its items was compared, and with what outcome.
@@ -42,21 +43,6 @@ export function countPairs(comparisons: Comparisons, groupCount: number, itemCou
 /** Whether every row is one win, and no more. */
 function isPlain({ tie, preference, count, weight }: Comparisons): boolean {
   return tie === null && preference === null && count === null && weight === null
-}
-
-/** How many comparisons row r stands for. */
-function copiesOf({ count }: Comparisons, r: number): number {
-  return count === null ? 1 : count[r]
-}
-
-/** How much row r adds to the sums. */
-function massOf(rows: Comparisons, r: number): number {
-  return rows.weight === null ? copiesOf(rows, r) : copiesOf(rows, r) * rows.weight[r]
-}
-
-/** How far row r is a win of its winner. */
-function labelOf({ preference }: Comparisons, r: number): number {
-  return preference === null || Number.isNaN(preference[r]) ? 1 : preference[r]
 }
 
 /** One table for the wins of each group, and one for its ties: n × n, row-major. */
