@@ -2,7 +2,13 @@ import { certify } from '../src/engine/welfare/certificate.ts'
 import { maximin } from '../src/engine/welfare/maximin.ts'
 import { optimise } from '../src/engine/welfare/optimise.ts'
 import { powerMean } from '../src/engine/welfare/power-mean.ts'
-import type { Optimum, WelfareFunction, WelfareProblem } from '../src/engine/welfare/problem.ts'
+import {
+  NO_GUARDRAILS,
+  type Optimum,
+  oneContext,
+  type WelfareFunction,
+  type WelfareProblem,
+} from '../src/engine/welfare/problem.ts'
 import { randomUtilities } from './data.ts'
 import { measure } from './measure.ts'
 import type { Peers } from './peers.ts'
@@ -28,6 +34,8 @@ export async function welfareOptima(peers: Peers): Promise<Section[]> {
     population: new Float64Array(GROUPS).fill(1 / GROUPS),
     reference: new Float64Array(ITEMS).fill(1 / ITEMS),
     temperature: 0,
+    contexts: oneContext(ITEMS),
+    guardrails: NO_GUARDRAILS,
   }
   return [
     await optimum('nash', powerMean(0), problem, peers),

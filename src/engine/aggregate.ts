@@ -18,11 +18,10 @@ import { type Preferences, readPreferences } from './preferences.ts'
 import { type GroupRewards, rewardsOf } from './rewards/rewards.ts'
 import { type Choices, choicesOf, discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
 import { utilitiesOf } from './utilities/utilities.ts'
-import { welfareFunctionOf } from './welfare/catalogue.ts'
 import { paretoFront } from './welfare/front/pareto-front.ts'
 import { NoGains } from './welfare/gains.ts'
-import { optimise } from './welfare/optimise.ts'
-import type { Optimum, WelfareFunction, WelfareProblem } from './welfare/problem.ts'
+import { NO_GUARDRAILS, type Optimum, oneContext, type WelfareProblem } from './welfare/problem.ts'
+import { type Rule, ruleOf } from './welfare/rule.ts'
 
 /** The stages of an aggregation, announced as each ends to whoever wants to time them. */
 export type Stage = 'read' | 'fit' | 'solve'
@@ -66,11 +65,11 @@ export async function compare(
   const aggregation = aggregationOf(preferences, choices, rewards)
   const results: AggregateResponse[] = []
   for (const welfare of request.welfare) {
-    const welfareFunction = welfareFunctionOf(welfare)
+    const rule = ruleOf(welfare)
     results.push(
-      welfareFunction === null
+      rule === null
         ? describeFront(aggregation, await paretoFront(aggregation.problem, seed))
-        : describeOptimum(aggregation, welfare, optimumOf(aggregation, welfare, welfareFunction)),
+        : describeOptimum(aggregation, welfare, await optimumOf(aggregation, welfare, rule)),
     )
   }
   observe('solve', sizes)
@@ -95,6 +94,8 @@ export function aggregationOf(
     population,
     reference,
     temperature,
+    contexts: oneContext(items.length),
+    guardrails: NO_GUARDRAILS,
   }
   return { preferences, choices, rewards, utilities, problem }
 }
@@ -104,13 +105,9 @@ export function aggregationOf(
  *
  * @throws Problem that tells in the names of the request why there is none
  */
-export function optimumOf(
-  aggregation: Aggregation,
-  welfare: Welfare,
-  welfareFunction: WelfareFunction,
-): Optimum {
+export async function optimumOf(aggregation: Aggregation, welfare: Welfare, rule: Rule): Promise<Optimum> {
   try {
-    return optimise(aggregation.problem, welfareFunction)
+    return await rule(aggregation.problem)
   } catch (error) {
     throw error instanceof NoGains ? noGainsProblem(aggregation, welfare, error) : error
   }

@@ -19,8 +19,7 @@ import {
   rewardsOf,
 } from './rewards/rewards.ts'
 import { type Choices, choicesOf, engineModel, modelSettings, needsOf } from './settings.ts'
-import { welfareFunctionOf } from './welfare/catalogue.ts'
-import type { WelfareFunction } from './welfare/problem.ts'
+import { type Rule, ruleOf } from './welfare/rule.ts'
 
 /** All pairs of a group's items are weighed, with their covariance as a matrix. */
 const ITEM_LIMIT = 1000
@@ -81,7 +80,7 @@ export async function questions(
   const plan =
     welfare === undefined || choices === null
       ? planByGroup(groups, known, items, count)
-      : planForWinner(preferences, choices, welfare, groups, rewards, known, count)
+      : await planForWinner(preferences, choices, welfare, groups, rewards, known, count)
   observe('solve', sizes)
   const { variances, ...rest } = plan
   return {
@@ -246,7 +245,7 @@ function planByGroup(
 }
 
 /** Over all groups the questions that lower the variance between the winner and its likeliest rivals most. */
-function planForWinner(
+async function planForWinner(
   preferences: Preferences,
   choices: Choices,
   welfare: Welfare,
@@ -254,7 +253,7 @@ function planForWinner(
   rewards: readonly (GroupRewards | null)[],
   known: readonly (Knowledge | null)[],
   count: number,
-): Plan {
+): Promise<Plan> {
   const { items } = preferences
   const links = groups.flatMap((group, g) =>
     (known[g]?.links ?? group.broken).map((link) => ({ ...link, group })),
@@ -265,8 +264,7 @@ function planForWinner(
   if (complete.length < groups.length) return { questions, variances: groups.map(() => null) }
 
   const aggregation = aggregationOf(preferences, choices, rewards as GroupRewards[])
-  const welfareFunction = welfareFunctionOf(welfare) as WelfareFunction
-  const { weights } = optimumOf(aggregation, welfare, welfareFunction)
+  const { weights } = await optimumOf(aggregation, welfare, ruleOf(welfare) as Rule)
   const sum = weights.reduce((a, b) => a + b)
   const factors = weights.map(
     (weight, g) => (weight / sum) * (aggregation.utilities[g].scaleFactor as number),

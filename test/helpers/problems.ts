@@ -4,7 +4,12 @@ import type { Welfare } from '../../schemas/welfare.ts'
 import { aggregate } from '../../src/engine/aggregate.ts'
 import { maximin } from '../../src/engine/welfare/maximin.ts'
 import { powerMean } from '../../src/engine/welfare/power-mean.ts'
-import type { WelfareFunction, WelfareProblem } from '../../src/engine/welfare/problem.ts'
+import {
+  NO_GUARDRAILS,
+  oneContext,
+  type WelfareFunction,
+  type WelfareProblem,
+} from '../../src/engine/welfare/problem.ts'
 import { utilitarian } from '../../src/engine/welfare/utilitarian.ts'
 
 /** A welfare function by its exponent: 1 is utilitarian, 0 Nash and −∞ maximin. */
@@ -38,6 +43,8 @@ export function problemOf(
     population: Float64Array.from(population),
     reference: Float64Array.from(reference),
     temperature,
+    contexts: oneContext(table[0].length),
+    guardrails: NO_GUARDRAILS,
   }
 }
 

@@ -1,24 +1,4 @@
-import type { Welfare, WelfareFunctionEntry } from '../../../schemas/welfare.ts'
-import { maximin } from './maximin.ts'
-import { powerMean } from './power-mean.ts'
-import type { WelfareFunction } from './problem.ts'
-import { utilitarian } from './utilitarian.ts'
-
-/** The function that a request names: ρ = 0 is Nash and ρ = 1 utilitarian; null for the Pareto front. */
-export function welfareFunctionOf(welfare: Welfare): WelfareFunction | null {
-  switch (welfare.function) {
-    case 'utilitarian':
-      return utilitarian
-    case 'nash':
-      return powerMean(0)
-    case 'maximin':
-      return maximin
-    case 'power-mean':
-      return welfare.exponent === 1 ? utilitarian : powerMean(welfare.exponent)
-    case 'pareto-front':
-      return null
-  }
-}
+import type { WelfareFunctionEntry } from '../../../schemas/welfare.ts'
 
 const COMMON = ['anonymity', 'neutrality', 'split invariance', 'weak Pareto']
 

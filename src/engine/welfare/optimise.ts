@@ -42,7 +42,7 @@ function toOptimum(
   { iterations, unique, supportOnly }: { iterations: number; unique: boolean; supportOnly: boolean },
 ): Optimum {
   const certificate = { gap, relativeGap, iterations, unique }
-  return { weights, policy, utilities, welfare, supportOnly, certificate }
+  return { weights, prices: new Float64Array(0), policy, utilities, welfare, supportOnly, certificate }
 }
 
 function notConverged(best: Certified | null): Problem {

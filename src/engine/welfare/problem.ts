@@ -3,26 +3,58 @@ import type { Link } from './link.ts'
 /**
  * What a welfare function chooses over: the policies p, lotteries over n items, that G groups value at
  * x_g(p) = Σ_i u_gi p_i. The objective is F(p) = W(x(p)) − β KL(p‖π).
+ *
+ * With several contexts an item counts once in every context that has it, and p is the joint lottery: its part in
+ * context q sums to the context's weight w_q, and so does that of π. Then x_g and KL are the weighted means over
+ * contexts that they should be, and contexts are nothing but a few more sums that p must have.
  */
 export type WelfareProblem = {
   /** Number of groups G. */
   groups: number
-  /** Number of items n. */
+  /** Number of items n; with several contexts, of pairs of a context and an item. */
   items: number
   /** Anchored utilities u, G × n, row-major: the row of group g is its utilities of all items. */
   utilities: Float64Array
   /** Population weights; length G, positive, sum 1. */
   population: Float64Array
-  /** The reference policy π; length n, positive, sum 1. */
+  /** The reference policy π; length n, positive, with the sum w_q in each context. */
   reference: Float64Array
   /** β ≥ 0. */
   temperature: number
+  contexts: Contexts
+  guardrails: Guardrails
 }
+
+/** The situations in which a policy chooses, each with a lottery of its own. */
+export type Contexts = {
+  /** Where the items of each context begin, and the end: those of context q are starts[q] … starts[q + 1]; length Q + 1. */
+  starts: Int32Array
+  /** w_q; length Q, positive, sum 1. */
+  weights: Float64Array
+}
+
+/** Linear limits on policies: Σ_i C_ki p_i ≤ τ_k. */
+export type Guardrails = {
+  /** C, K × n, row-major. */
+  costs: Float64Array
+  /** τ; length K. */
+  limits: Float64Array
+}
+
+/** The one context of n items that there is unless a request names others. */
+export function oneContext(items: number): Contexts {
+  return { starts: Int32Array.of(0, items), weights: Float64Array.of(1) }
+}
+
+/** No limits. */
+export const NO_GUARDRAILS: Guardrails = { costs: new Float64Array(0), limits: new Float64Array(0) }
 
 /** A welfare optimum, with the proof that it is one. */
 export type Optimum = {
   /** The dual optimum λ ∈ ∂W(x); length G, not normalised. */
   weights: Float64Array
+  /** μ, the shadow prices of the guardrails: what a unit of each limit is worth; length K, 0 or more. */
+  prices: Float64Array
   /** The policy p*; length n. */
   policy: Float64Array
   /** x(p*); length G. */

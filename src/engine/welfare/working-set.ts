@@ -1,7 +1,7 @@
 import { Problem } from '../problem.ts'
 import { certify } from './certificate.ts'
 import { NoGains } from './gains.ts'
-import type { WelfareFunction, WelfareProblem } from './problem.ts'
+import { oneContext, type WelfareFunction, type WelfareProblem } from './problem.ts'
 import { type Found, searchAmongAll } from './search.ts'
 import { rangesOf, valuesOf } from './table.ts'
 
@@ -129,6 +129,7 @@ function restrictedTo(problem: WelfareProblem, few: Int32Array): WelfareProblem 
   return {
     ...problem,
     items: few.length,
+    contexts: oneContext(few.length),
     utilities,
     reference: Float64Array.from(few, (item) => reference[item] / sum),
   }
