@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { named, ref, tagged } from './ref.ts'
+import { named, tagged } from './ref.ts'
 
 const closed = { additionalProperties: false }
 
@@ -54,36 +54,3 @@ export const Welfare = named(
   }),
 )
 export type Welfare = Static<typeof Welfare>
-
-/** What the catalogue tells of one function. */
-export const WelfareFunctionEntry = named(
-  'WelfareFunctionEntry',
-  Type.Object(
-    {
-      id: Type.String(),
-      meaning: Type.String({ description: 'What it does, in one sentence.' }),
-      formula: Type.String(),
-      parameters: Type.Array(
-        Type.Object({
-          name: Type.String(),
-          meaning: Type.String(),
-          minimum: Type.Number(),
-          maximum: Type.Number(),
-        }),
-      ),
-      invariantTo: Type.Array(Type.String(), {
-        description: 'What may be done to the utilities without changing the policy (at temperature 0).',
-      }),
-      satisfies: Type.Array(Type.String()),
-      fails: Type.Array(Type.String()),
-      source: Type.String(),
-    },
-    { additionalProperties: false },
-  ),
-)
-export type WelfareFunctionEntry = Static<typeof WelfareFunctionEntry>
-
-export const WelfareFunctionList = named(
-  'WelfareFunctionList',
-  Type.Object({ functions: Type.Array(ref(WelfareFunctionEntry)) }, { additionalProperties: false }),
-)

@@ -1,0 +1,126 @@
+import type { Welfare } from '../../../../schemas/welfare.ts'
+import type { WelfareFunctionEntry } from '../../../../schemas/welfare-functions.ts'
+import type { AxiomId } from './axioms.ts'
+
+/** Whether an axiom holds in its strict form, only in its weak one, or not. */
+export type Strength = 'strictly' | 'weakly' | 'no'
+
+/** What is said of a function: its claims, at temperature 0, are those of its example. */
+export type FunctionEntry = Pick<
+  WelfareFunctionEntry,
+  'id' | 'meaning' | 'formula' | 'parameters' | 'source'
+> & {
+  example: Welfare
+  claims: Partial<Record<AxiomId, Strength>>
+  /** For which parameters an axiom holds in a stronger form than in the example. */
+  conditions?: Partial<Record<AxiomId, string>>
+}
+
+/** What every function that chooses by a symmetric welfare of expected utilities satisfies. */
+const COMMON = {
+  anonymity: 'strictly',
+  neutrality: 'strictly',
+  'split-invariance': 'strictly',
+  'duplication-invariance': 'strictly',
+  'independence-of-the-unused': 'strictly',
+  pareto: 'strictly',
+  'pigou-dalton': 'strictly',
+  'population-monotonicity': 'strictly',
+  'fair-share': 'no',
+  core: 'no',
+  'an-answer-always': 'strictly',
+  decisiveness: 'strictly',
+} as const satisfies Partial<Record<AxiomId, Strength>>
+
+/** Which of the changes to utilities and populations leave the policy as it is. */
+function invariantTo(...changes: AxiomId[]): Partial<Record<AxiomId, Strength>> {
+  const all = ['common-scale', 'common-shift', 'group-scale', 'group-shift', 'population'] as const
+  return Object.fromEntries(all.map((change) => [change, changes.includes(change) ? 'strictly' : 'no']))
+}
+
+/** Every function that a request can name. */
+export const FUNCTIONS: readonly FunctionEntry[] = [
+  {
+    id: 'utilitarian',
+    meaning:
+      'Maximises the population-weighted mean of the utilities: a large gain for some can outweigh losses of others.',
+    formula: 'Σ_g n_g x_g',
+    parameters: [],
+    example: { function: 'utilitarian' },
+    claims: {
+      ...invariantTo('common-scale', 'common-shift', 'group-shift'),
+      ...COMMON,
+      'pigou-dalton': 'weakly',
+    },
+    source: 'Harsanyi, J. Political Economy 63 (1955)',
+  },
+  {
+    id: 'nash',
+    meaning:
+      'Maximises the geometric mean of the gains: the policy at which no change gives larger relative gains than losses.',
+    formula: '∏_g x_g^{n_g}',
+    parameters: [],
+    example: { function: 'nash' },
+    claims: {
+      ...invariantTo('common-scale', 'group-scale'),
+      ...COMMON,
+      'fair-share': 'strictly',
+      core: 'strictly',
+      'an-answer-always': 'no',
+    },
+    source: 'Nash, Econometrica 18 (1950); Kaneko & Nakamura, Econometrica 47 (1979)',
+  },
+  {
+    id: 'maximin',
+    meaning: 'Maximises the utility of the group that has least, whatever that costs the others.',
+    formula: 'min_g x_g',
+    parameters: [],
+    example: { function: 'maximin' },
+    claims: {
+      ...invariantTo('common-scale', 'common-shift', 'population'),
+      ...COMMON,
+      pareto: 'weakly',
+      'pigou-dalton': 'weakly',
+    },
+    source: 'Rawls, A Theory of Justice (1971)',
+  },
+  {
+    id: 'power-mean',
+    meaning:
+      'Maximises the power mean of the gains: between utilitarian (exponent 1), Nash (0) and maximin (towards −∞).',
+    formula: '(Σ_g n_g x_g^ρ)^{1/ρ}',
+    parameters: [
+      {
+        name: 'exponent',
+        meaning: 'ρ: the lower, the more the groups that have less count; 0 is Nash, 1 is utilitarian.',
+        minimum: -1000,
+        maximum: 1,
+      },
+    ],
+    example: { function: 'power-mean', exponent: -1 },
+    claims: { ...invariantTo('common-scale'), ...COMMON, 'an-answer-always': 'no' },
+    conditions: {
+      'fair-share': 'At exponent 0, which is nash.',
+      core: 'At exponent 0, which is nash.',
+      'an-answer-always': 'At exponent 1, which is utilitarian.',
+    },
+    source: 'Hardy, Littlewood & Pólya, Inequalities (1934); Atkinson, J. Economic Theory 2 (1970)',
+  },
+  {
+    id: 'pareto-front',
+    meaning:
+      'Chooses nothing: lists every choice that no other beats for all groups, with the group weights that lead to it.',
+    formula: '{x : no x′ ≥ x with x′ ≠ x}',
+    parameters: [],
+    example: { function: 'pareto-front' },
+    claims: {
+      ...invariantTo('common-scale', 'common-shift', 'group-scale', 'group-shift', 'population'),
+      anonymity: 'strictly',
+      neutrality: 'strictly',
+      'split-invariance': 'strictly',
+      'an-answer-always': 'strictly',
+      decisiveness: 'no',
+    },
+    source: 'Pareto, Manuale di economia politica (1906)',
+  },
+]
