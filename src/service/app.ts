@@ -13,6 +13,7 @@ import { questionsRoute } from '../../routes/questions.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
 import type { Config } from './config.ts'
+import { docsPage } from './docs-page.ts'
 import { createLogger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openapiOptions } from './openapi.ts'
@@ -107,10 +108,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   }
 
   await app.register(fastifySwagger, openapiOptions)
-  await app.register(fastifySwaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { tryItOutEnabled: true, docExpansion: 'list' },
-  })
+  await app.register(fastifySwaggerUi, docsPage)
   for (const route of [
     aggregateRoute,
     compareRoute,
