@@ -24,6 +24,7 @@ export async function ask(posed: Posed, welfare: Welfare): Promise<Answer> {
         decided: false,
       }
     }
+    if (!('policy' in answer)) throw new Error('there is only one context')
     return {
       policy: Object.keys(answer.policy).map((item) => answer.policy[item]),
       reached: answer.groups.map(({ utility }) => utility),
