@@ -47,11 +47,11 @@ const ask = (body: object) => audit(body as AuditRequest)
 /** Problems of few groups and items whose utilities are whole numbers from 0 up, so that ties and zeros are common. */
 const problems = (
   groups: number,
-  { temperature = 0, least = 0 }: { temperature?: number; least?: number } = {},
+  { temperature = 0, least = 0, few = 2 }: { temperature?: number; least?: number; few?: number } = {},
 ) =>
   fc
     .tuple(
-      fc.integer({ min: 2, max: groups }),
+      fc.integer({ min: few, max: groups }),
       fc.integer({ min: 2, max: 6 }),
       fc.infiniteStream(fc.integer({ min: least, max: 6 })),
       fc.infiniteStream(fc.integer({ min: 1, max: 9 })),
@@ -320,8 +320,7 @@ t.test('above fourteen groups integer programming says the same of groups split 
   ]) {
     let blocked = 0
     await fc.assert(
-      fc.asyncProperty(problems(5, { temperature, least: 1 }), async (small) => {
-        if (small.groups < 5) return true
+      fc.asyncProperty(problems(5, { temperature, least: 1, few: 5 }), async (small) => {
         const table = tableOf(small)
         const split = problemOf(
           table.flatMap((row) => [row, row, row]),
@@ -339,12 +338,12 @@ t.test('above fourteen groups integer programming says the same of groups split 
         if (strongest !== undefined) blocked++
         return one.stable === other.stable && (strongest === undefined || strongest.ratio > 1 + 1e-6)
       }),
-      { numRuns: 12, seed: 6 },
+      { numRuns: 40, seed: 6 },
     )
     t.comment(`ρ = ${exponent}, β = ${temperature}: ${blocked} blocked`)
-    if (exponent === 0) t.equal(blocked, 0)
+    t.equal(blocked > 0, exponent !== 0)
   }
-  t.equal(await somebodyBlocks(T1, optimise(T1, kindOf(1).welfareFunction).utilities), true)
+  t.equal(somebodyBlocks(T1, optimise(T1, kindOf(1).welfareFunction).utilities), true)
 })
 
 t.test('no power mean dislikes a transfer from a group that is better off', () => {
@@ -544,8 +543,8 @@ t.test('each row of the sensitivity table is the aggregation with that scale and
 
 t.test('a scale and anchor that have no answer are told as such, and stop nothing', async (t) => {
   const opposed = problemOf([
-    [1, 0, 0.4],
-    [0, 1, 0.4],
+    [1, 0],
+    [0, 1],
   ])
   const { sensitivity, alternatives } = await ask({
     ...requestOf(opposed, { function: 'nash' }),

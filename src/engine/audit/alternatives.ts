@@ -89,8 +89,11 @@ export async function alternativesTo(
       'equal populations',
       aggregationOf({ ...preferences, population: equal }, choices, rewards),
     )
-  if (problem.temperature > 0)
-    await add('temperature', '0', { ...aggregation, problem: { ...problem, temperature: 0 } })
+  if (problem.temperature > 0) {
+    const policy = { ...choices.settings.policy, temperature: 0 }
+    const cold = { ...choices, temperature: 0, settings: { ...choices.settings, policy } }
+    await add('temperature', '0', aggregationOf(preferences, cold, rewards))
+  }
   if (problem.guardrails.limits.length > 0)
     await add('guardrails', 'no guardrails', {
       ...aggregation,

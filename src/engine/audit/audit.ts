@@ -23,7 +23,7 @@ import { type Transfers, transfersOf } from './transfers.ts'
 
 /** An audit solves thousands of problems: each has at most so many groups, and so many groups × items. */
 const MOST_GROUPS = 50
-const MOST_ENTRIES = 20_000
+const MOST_ENTRIES = 10_000
 
 /**
  * Audits an aggregation: who moved the policy, who could do better alone, who is short of what, and which of the choices

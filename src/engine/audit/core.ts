@@ -81,21 +81,24 @@ export function everybodyCanGain(problem: WelfareProblem, utilities: Float64Arra
   )
 }
 
-/** Whether some groups could gain more by leaving the others than all could together, as far as the search goes. */
-export async function somebodyBlocks(problem: WelfareProblem, utilities: Float64Array): Promise<boolean> {
-  const strong = canEnumerate(problem)
-    ? strongest(problem, utilities, 1).blocking[0]
-    : (await searchCoalition(problem, utilities)).coalition
-  return (strong?.members.length ?? problem.groups) < problem.groups
+/**
+ * Whether some groups could gain more by leaving the others than all could together.
+ *
+ * @param problem of as few groups as {@link canEnumerate} takes
+ */
+export function somebodyBlocks(problem: WelfareProblem, utilities: Float64Array): boolean {
+  const [strong] = strongest(problem, utilities, 1).blocking
+  return strong !== undefined && strong.members.length < problem.groups
+}
+
+/** Whether there are few enough coalitions to go through them all. */
+export function canEnumerate({ groups, items }: WelfareProblem): boolean {
+  return groups <= EXACT_GROUPS && items * 2 ** groups <= SUMS
 }
 
 /** Whether t(S) > 1 beyond rounding. */
 export function blocks({ ratio }: Deviation): boolean {
   return ratio > 1 + TOLERANCE
-}
-
-function canEnumerate({ groups, items }: WelfareProblem): boolean {
-  return groups <= EXACT_GROUPS && items * 2 ** groups <= SUMS
 }
 
 /** Solves for t(S), and computes it from the policy that is returned. */

@@ -1,7 +1,7 @@
 import type { Finding } from '../../../schemas/audit.ts'
 import type { Alternative, Choice } from './alternatives.ts'
 import { rescaled } from './alternatives.ts'
-import { blocks, type Core, type Deviation, everybodyCanGain, somebodyBlocks } from './core.ts'
+import { blocks, type Core, canEnumerate, type Deviation, everybodyCanGain, somebodyBlocks } from './core.ts'
 import { type FairShare, fairSharesOf } from './fair-share.ts'
 import { type Influence, influenceOf, reachOf } from './influence.ts'
 import { type Drop, dropsOf } from './monotonicity.ts'
@@ -164,7 +164,9 @@ function blocked(situation: Situation, { core }: Found): Statement[] {
         `If ${list(strongest.members)}, ${percent(strongest.population)} of the population, decided over that part of the ` +
         `lottery alone and had nothing of the rest, ${strongest.members.length > 1 ? 'each of them' : 'it'} would have ` +
         `${more(strongest)}.`,
-      persists: (other) => somebodyBlocks(other.aggregation.problem, other.optimum.utilities),
+      persists: canEnumerate(problem)
+        ? (other) => somebodyBlocks(other.aggregation.problem, other.optimum.utilities)
+        : null,
     })
   if (blocks(core.everybody))
     statements.push({

@@ -22,7 +22,7 @@ export type Influence = {
 const EXACT_GROUPS = 10
 /** Above that about so many coalitions are solved, fewer where problems are larger than so many groups × items … */
 const SOLVED = 2000
-const ENTRIES = 4000
+const ENTRIES = 2000
 /** … but never fewer than those of so many pairs of orders. */
 const LEAST_PAIRS = 8
 
