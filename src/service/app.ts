@@ -3,6 +3,7 @@ import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { aggregateRoute } from '../../routes/aggregate.ts'
+import { auditRoute } from '../../routes/audit.ts'
 import { compareRoute } from '../../routes/compare.ts'
 import { fitRoute } from '../../routes/fit.ts'
 import { healthRoutes } from '../../routes/health.ts'
@@ -114,6 +115,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     compareRoute,
     fitRoute,
     questionsRoute,
+    auditRoute,
     welfareFunctionsRoute,
     problemsRoute,
     healthRoutes,

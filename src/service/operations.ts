@@ -1,7 +1,9 @@
 import type { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
+import type { AuditRequest } from '../../schemas/audit.ts'
 import type { FitRequest } from '../../schemas/fit.ts'
 import type { QuestionsRequest } from '../../schemas/questions.ts'
 import { aggregate, compare, type Observer, type Stage } from '../engine/aggregate.ts'
+import { audit } from '../engine/audit/audit.ts'
 import { fit } from '../engine/fit.ts'
 import { questions } from '../engine/questions.ts'
 import { parseJson } from './json.ts'
@@ -63,6 +65,8 @@ function run(operation: Operation, body: unknown, observe: Observer) {
       return fit(body as FitRequest, observe)
     case 'questions':
       return questions(body as QuestionsRequest, observe)
+    case 'audit':
+      return audit(body as AuditRequest, observe)
   }
 }
 

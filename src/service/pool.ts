@@ -25,6 +25,9 @@ export type Pool = {
  */
 const SMALL = { bytes: 16 * 1024, rows: 256, items: 64, entries: 1024 }
 
+/** Operations that solve so many problems that no request to them is small. */
+const SOLVES_MANY = new Set<Operation>(['audit'])
+
 /** Starts the worker threads. */
 export function startPool(workers: number, queueLimit: number): Pool {
   const piscina = new Piscina({
@@ -37,7 +40,7 @@ export function startPool(workers: number, queueLimit: number): Pool {
   let begun = 0
   return {
     async answer(operation, body, signal) {
-      if (body.byteLength <= SMALL.bytes) {
+      if (body.byteLength <= SMALL.bytes && !SOLVES_MANY.has(operation)) {
         let parsed: unknown
         try {
           parsed = parseJson(body)

@@ -18,11 +18,16 @@ export type LinearProgramSolver = (program: LinearProgram) => Float64Array | nul
 
 let loaded: Promise<Highs> | null = null
 
-/** Loads HiGHS, once in a thread, and returns a solver that runs to a tolerance of 1e-10. */
-export async function linearProgramSolver(): Promise<LinearProgramSolver> {
+/** Loads HiGHS, once in a thread. */
+export function loadHighs(): Promise<Highs> {
   // The package's types describe its CommonJS shape, in which the loader is one `default` deeper.
   loaded ??= import('highs').then(({ default: load }) => (load as unknown as typeof load.default)())
-  const highs = await loaded
+  return loaded
+}
+
+/** A solver that runs to a tolerance of 1e-10. */
+export async function linearProgramSolver(): Promise<LinearProgramSolver> {
+  const highs = await loadHighs()
   return ({ objective, rows, rowLower, rowUpper }) => {
     const numCols = objective.length
     const numRows = rowLower.length
