@@ -1,9 +1,11 @@
 import type { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
 import type { FitRequest } from '../../schemas/fit.ts'
 import type { QuestionsRequest } from '../../schemas/questions.ts'
+import type { VoteRequest } from '../../schemas/vote.ts'
 import { aggregate, compare, type Observer, type Stage } from '../engine/aggregate.ts'
 import { fit } from '../engine/fit.ts'
 import { questions } from '../engine/questions.ts'
+import { vote } from '../engine/vote.ts'
 import { parseJson } from './json.ts'
 import { problemOf, type ServiceProblemKind } from './problems.ts'
 import { type Operation, validate } from './validate.ts'
@@ -63,6 +65,8 @@ function run(operation: Operation, body: unknown, observe: Observer) {
       return fit(body as FitRequest, observe)
     case 'questions':
       return questions(body as QuestionsRequest, observe)
+    case 'vote':
+      return vote(body as VoteRequest, observe)
   }
 }
 

@@ -3,11 +3,12 @@ import { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
 import { FitRequest } from '../../schemas/fit.ts'
 import { QuestionsRequest } from '../../schemas/questions.ts'
 import { components } from '../../schemas/ref.ts'
+import { VoteRequest } from '../../schemas/vote.ts'
 import { idFault } from '../engine/comparisons/ids.ts'
 import { invalidRequest, pointer, type RequestError } from '../engine/problem.ts'
 
 /** What can be asked of the engine. */
-export type Operation = 'aggregate' | 'compare' | 'fit' | 'questions'
+export type Operation = 'aggregate' | 'compare' | 'fit' | 'questions' | 'vote'
 
 /** Large tables are read, and checked, by the engine in one pass of its own; the schema would take several times as long. */
 const READ_BY_ENGINE = new Set(['Comparisons', 'Rankings', 'Rewards'])
@@ -17,6 +18,7 @@ const schemas = {
   compare: CompareRequest,
   fit: FitRequest,
   questions: QuestionsRequest,
+  vote: VoteRequest,
 }
 const ajv = new Ajv({ discriminator: true, verbose: true, strict: false, validateFormats: false })
 for (const [name, schema] of components)
