@@ -18,6 +18,7 @@ import { type Preferences, readPreferences } from './preferences.ts'
 import { type GroupRewards, rewardsOf } from './rewards/rewards.ts'
 import { type Choices, choicesOf, discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
 import { utilitiesOf } from './utilities/utilities.ts'
+import { pooledMember } from './voting/pooled.ts'
 import { paretoFront } from './welfare/front/pareto-front.ts'
 import { NoGains } from './welfare/gains.ts'
 import { NO_GUARDRAILS, type Optimum, oneContext, type WelfareProblem } from './welfare/problem.ts'
@@ -36,8 +37,8 @@ export async function aggregate(
   request: AggregateRequest,
   observe: Observer = () => {},
 ): Promise<AggregateResponse> {
-  const { results, ...discovery } = await compare({ ...request, welfare: [request.welfare] }, observe)
-  return { ...results[0], ...discovery }
+  const { results, ...beside } = await compare({ ...request, welfare: [request.welfare] }, observe)
+  return { ...results[0], ...beside }
 }
 
 /**
@@ -73,7 +74,11 @@ export async function compare(
     )
   }
   observe('solve', sizes)
-  return { results, ...discoveryMember(preferences, discovery) }
+  return {
+    results,
+    ...discoveryMember(preferences, discovery),
+    ...pooledMember(preferences, model, results),
+  }
 }
 
 /** The utilities that follow from rewards, and the problem that they pose. */
