@@ -1,7 +1,6 @@
+import { choleskyFactor, choleskySolve } from '../numeric/cholesky.ts'
 import { luFactor, luSolve, nullSpace } from '../numeric/elimination.ts'
 import { Problem } from '../problem.ts'
-import { entropyProjection } from '../welfare/entropy-projection.ts'
-import { meanOf, orthonormal } from '../welfare/orthonormal.ts'
 import { type Margins, marginsAmong } from './margins.ts'
 
 /** The lottery that no item, and no other lottery, is preferred to. */
@@ -44,7 +43,7 @@ export function maximalLottery(margins: Margins, smith: readonly number[]): Maxi
     for (const i of smith) sum += lottery[i] * values[i * n + j]
     worst = Math.min(worst, sum)
   }
-  if (!(worst >= -TOLERANCE * top)) {
+  if (!(worst >= -TOLERANCE * top) || lottery.some((share) => !(share >= 0))) {
     throw new Problem(
       'not-converged',
       'No maximal lottery was found to the accuracy promised: the margins differ by more orders of magnitude than double ' +
@@ -70,52 +69,161 @@ const NEGLIGIBLE = 1e-11
  */
 function symmetricGame(payoffs: Float64Array, m: number): { lottery: Float64Array; unique: boolean } {
   if (m === 1) return { lottery: Float64Array.of(1), unique: true }
-  const { point, slack } = centralPoint(payoffs, m)
+  const scale = balance(payoffs, m)
+  const balanced = payoffs.map((value, at) => value * scale[Math.floor(at / m)] * scale[at % m])
+  const { point, slack } = centralPoint(balanced, m)
   const drawn: number[] = []
   const left: number[] = []
   for (let i = 0; i < m; i++) (point[i] > slack[i] ? drawn : left).push(i)
   const size = drawn.length
-  /** What each drawn item pays an item. */
-  const paid = (j: number) => Float64Array.from(drawn, (i) => payoffs[i * m + j])
-
   const square = new Float64Array(size * size)
   drawn.forEach((j, row) => {
-    square.set(paid(j), row * size)
+    drawn.forEach((i, column) => {
+      square[row * size + column] = balanced[i * m + j]
+    })
   })
-  const free = nullSpace(square, size, NEGLIGIBLE)
-  const found = normalised(Float64Array.from(drawn, (i) => point[i]))
-  const nearest = free.length > 1 ? nearestToUniform(drawn.map(paid), left.map(paid), found) : found
+  const free = nullSpace(square, size, NEGLIGIBLE).map(({ place, vector }) => ({
+    place,
+    vector: vector.map((value, k) => (value * scale[drawn[k]]) / scale[drawn[place]]),
+  }))
   // Every null vector is a sum of those of the basis, each as often as it has of what is theirs alone.
-  const shares = new Float64Array(size)
-  for (const { place, vector } of free) for (let k = 0; k < size; k++) shares[k] += nearest[place] * vector[k]
+  const found = new Float64Array(size)
+  for (const { place, vector } of free)
+    for (let k = 0; k < size; k++) found[k] += point[drawn[place]] * scale[drawn[place]] * vector[k]
+  let shares = normalised(found)
+  if (free.length > 1) {
+    const others = left.map((j) => scaledToOne(Float64Array.from(drawn, (i) => payoffs[i * m + j])))
+    const inside = shares.every((share) => share > 0) && others.every((row) => dot(row, shares) > 0)
+    if (inside) shares = normalised(largestEntropy(free, others, shares))
+  }
   const lottery = new Float64Array(m)
   drawn.forEach((i, k) => {
-    lottery[i] = Math.max(0, shares[k])
+    lottery[i] = shares[k]
   })
-  return { lottery: normalised(lottery), unique: free.length === 1 }
+  return { lottery, unique: free.length === 1 }
 }
 
+const PASSES = 30
+
 /**
- * The lottery of largest entropy at which some items pay nothing in the mean, and others nothing or more.
- *
- * @param nothing a row an item: what each item of the lottery pays it
- * @param found a lottery at which this is so
+ * Factors s, one an item, that bring all s_i s_j |m_ij| near 1: the least squares of their logarithms, about. The balanced
+ * game has the same optimal strategies, each share divided by s_i, and neither small nor large margins get lost in it.
  */
-function nearestToUniform(nothing: Float64Array[], more: Float64Array[], found: Float64Array): Float64Array {
-  const uniform = new Float64Array(found.length).fill(1 / found.length)
-  const equal = orthonormal(nothing, found)
-    .slice(1)
-    .map((row) => {
-      const mean = meanOf(row, found)
-      return row.map((value) => value - mean)
+function balance(payoffs: Float64Array, m: number): Float64Array {
+  const logs = payoffs.map((value) => Math.log(Math.abs(value)))
+  const scale = new Float64Array(m)
+  for (let pass = 0; pass < PASSES; pass++) {
+    let moved = 0
+    for (let i = 0; i < m; i++) {
+      let sum = 0
+      let count = 0
+      for (let j = 0; j < m; j++) {
+        if (payoffs[i * m + j] === 0) continue
+        sum += logs[i * m + j] + scale[j]
+        count++
+      }
+      const own = count > 0 ? -sum / count : 0
+      moved = Math.max(moved, Math.abs(own - scale[i]))
+      scale[i] = own
+    }
+    if (moved < 0.1) break
+  }
+  let largest = Number.NEGATIVE_INFINITY
+  for (let i = 0; i < m; i++)
+    for (let j = 0; j < m; j++) largest = Math.max(largest, logs[i * m + j] + scale[i] + scale[j])
+  return scale.map((value) => Math.exp(value - (largest > Number.NEGATIVE_INFINITY ? largest / 2 : 0)))
+}
+
+/** A null vector that has a 1 in its own place, where the others have 0. */
+type Free = ReturnType<typeof nullSpace>[number]
+
+/** How much the barrier counts, down to nothing; and the Newton steps for each. */
+const BARRIERS = [1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12, 1e-14]
+const STEPS = 50
+
+/**
+ * The lottery of largest entropy among sums of some null vectors at which what is paid to others stays positive:
+ * minimises Σ p log p − t Σ_j log(paid to j), for ever smaller t, by Newton's method.
+ *
+ * @param free F of them, F ≥ 2
+ * @param others a row for each: what each item of the lottery pays it
+ * @param start such a lottery
+ */
+function largestEntropy(free: readonly Free[], others: Float64Array[], start: Float64Array): Float64Array {
+  // Directions that leave the sum at 1. The one in which most of the start lies follows from the rest.
+  const first = free.reduce((a, b) => (start[b.place] > start[a.place] ? b : a))
+  const directions = free
+    .filter((other) => other !== first)
+    .map(({ vector }) => {
+      const sum = sumOf(vector)
+      return vector.map((value, k) => value - sum * start[k])
     })
-  const nearest = entropyProjection([...equal, ...more.map(scaledToOne)], equal.length, uniform)
-  return nearest.every((share) => share > 0) ? nearest : found
+  const slopes = others.map((row) => Float64Array.from(directions, (direction) => dot(row, direction)))
+  const order = directions.length
+  const paidAt = (shares: Float64Array) => others.map((row) => dot(row, shares))
+  let shares = start
+
+  for (const barrier of others.length > 0 ? BARRIERS : [0]) {
+    const value = (at: Float64Array, paid: number[]) =>
+      at.reduce((sum, p) => sum + p * Math.log(p), 0) -
+      paid.reduce((sum, left) => sum + (barrier > 0 ? barrier * Math.log(left) : 0), 0)
+    for (let step = 0; step < STEPS; step++) {
+      const paid = paidAt(shares)
+      const gradient = new Float64Array(order)
+      const matrix = new Float64Array(order * order)
+      for (let a = 0; a < order; a++) {
+        for (let k = 0; k < shares.length; k++) gradient[a] += directions[a][k] * Math.log(shares[k])
+        paid.forEach((left, j) => {
+          gradient[a] -= (barrier * slopes[j][a]) / left
+        })
+        for (let b = 0; b <= a; b++) {
+          let sum = 0
+          for (let k = 0; k < shares.length; k++) sum += (directions[a][k] * directions[b][k]) / shares[k]
+          paid.forEach((left, j) => {
+            sum += (barrier * slopes[j][a] * slopes[j][b]) / (left * left)
+          })
+          matrix[a * order + b] = sum
+        }
+      }
+      if (choleskyFactor(matrix, order) >= 0) return shares
+      const move = gradient.map((slope) => -slope)
+      choleskySolve(matrix, order, move)
+      const change = new Float64Array(shares.length)
+      directions.forEach((direction, a) => {
+        for (let k = 0; k < change.length; k++) change[k] += move[a] * direction[k]
+      })
+      const decrement = -dot(gradient, move)
+      if (!(decrement > 1e-22)) break
+
+      const within = Math.min(
+        longest(shares, change),
+        longest(Float64Array.from(paid), Float64Array.from(paidAt(change))),
+      )
+      const before = value(shares, paid)
+      let length = Math.min(1, 0.99 * within)
+      let next = shares
+      for (let halving = 0; halving < 40; halving++, length /= 2) {
+        next = shares.map((share, k) => share + length * change[k])
+        // Where the decrement is lost in the rounding of the value, the full step is right.
+        if (value(next, paidAt(next)) <= before - 0.1 * length * decrement + 1e-15) break
+      }
+      shares = next
+    }
+  }
+  return shares
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0
+  for (let k = 0; k < a.length; k++) sum += a[k] * b[k]
+  return sum
 }
 
 const MAX_STEPS = 100
 /** How close to the boundary the path is followed: the mean of p_i·s_i. */
 const END = 1e-24
+/** How much of the way to the boundary a step goes at most: nearer, and some p_i·s_i are lost to rounding. */
+const PART = 0.99
 
 /**
  * Follows the central path of min z subject to M'p + z ≥ 0, p ∈ Δ, whose value is 0 and which is its own dual: with
@@ -157,8 +265,7 @@ function centralPoint(payoffs: Float64Array, m: number): { point: Float64Array; 
     const aim = (mean / mu) ** 3 * mu
     const { dp, ds } = ahead
     const corrected = move(slack.map((value, i) => (aim - dp[i] * ds[i]) / point[i] - value))
-    // Ever closer to the boundary, as the steps are ever better.
-    const taken = Math.min(1, (1 - Math.min(0.01, m * mu)) * reach(corrected))
+    const taken = Math.min(1, PART * reach(corrected))
     if (!(taken > 1e-10)) break
     point = point.map((value, i) => value + taken * corrected.dp[i])
     slack = slack.map((value, i) => value + taken * corrected.ds[i])
