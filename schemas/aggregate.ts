@@ -3,6 +3,7 @@ import { ConstraintResult, Constraints } from './constraints.ts'
 import { Annotators, Discovery, FitSummary, ReliabilityResult } from './fit.ts'
 import { Model, ModelSettings } from './model.ts'
 import { Policy, PolicySettings, Utility, UtilitySettings } from './policy.ts'
+import { Pooled } from './pooled.ts'
 import { preferenceMembers } from './preferences.ts'
 import { mapOf, named, ref } from './ref.ts'
 import { Welfare } from './welfare.ts'
@@ -163,6 +164,7 @@ const optimumMembers = {
     }),
   ),
   discovery: Type.Optional(ref(Discovery)),
+  pooled: Type.Optional(ref(Pooled)),
   certificate: ref(Certificate),
 }
 
@@ -256,6 +258,7 @@ export const Front = named(
       }),
       groups: Type.Array(ref(FrontGroup)),
       discovery: Type.Optional(ref(Discovery)),
+      pooled: Type.Optional(ref(Pooled)),
       certificate: ref(Certificate),
     },
     { ...closed, description: 'Every choice that no other beats for all groups.' },
@@ -270,7 +273,11 @@ export const AggregateResponse = named(
 export const CompareResponse = named(
   'CompareResponse',
   Type.Object(
-    { results: Type.Array(ref(AggregateResponse)), discovery: Type.Optional(ref(Discovery)) },
+    {
+      results: Type.Array(ref(AggregateResponse)),
+      discovery: Type.Optional(ref(Discovery)),
+      pooled: Type.Optional(ref(Pooled)),
+    },
     closed,
   ),
 )

@@ -21,6 +21,7 @@ import { invalidRequest } from './problem.ts'
 import { type GroupRewards, rewardsOf } from './rewards/rewards.ts'
 import { type Choices, choicesOf, discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
 import { utilitiesOf } from './utilities/utilities.ts'
+import { pooledMember } from './voting/pooled.ts'
 import { paretoFront } from './welfare/front/pareto-front.ts'
 import { NoGains } from './welfare/gains.ts'
 import type { Optimum } from './welfare/problem.ts'
@@ -39,8 +40,8 @@ export async function aggregate(
   request: AggregateRequest,
   observe: Observer = () => {},
 ): Promise<AggregateResponse> {
-  const { results, ...discovery } = await compare({ ...request, welfare: [request.welfare] }, observe)
-  return { ...results[0], ...discovery }
+  const { results, ...beside } = await compare({ ...request, welfare: [request.welfare] }, observe)
+  return { ...results[0], ...beside }
 }
 
 /**
@@ -77,7 +78,11 @@ export async function compare(
     )
   }
   observe('solve', sizes)
-  return { results, ...discoveryMember(preferences, discovery) }
+  return {
+    results,
+    ...discoveryMember(preferences, discovery),
+    ...pooledMember(preferences, model, results),
+  }
 }
 
 /** @throws Problem `invalid-request` where a Pareto front is asked for of what it has no meaning for */

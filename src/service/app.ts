@@ -11,6 +11,7 @@ import { metricsRoute } from '../../routes/metrics.ts'
 import { openapiRoutes } from '../../routes/openapi.ts'
 import { problemsRoute } from '../../routes/problems.ts'
 import { questionsRoute } from '../../routes/questions.ts'
+import { voteRoute } from '../../routes/vote.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
 import type { Config } from './config.ts'
@@ -116,6 +117,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     fitRoute,
     questionsRoute,
     auditRoute,
+    voteRoute,
     welfareFunctionsRoute,
     problemsRoute,
     healthRoutes,

@@ -2,10 +2,12 @@ import type { AggregateRequest, CompareRequest } from '../../schemas/aggregate.t
 import type { AuditRequest } from '../../schemas/audit.ts'
 import type { FitRequest } from '../../schemas/fit.ts'
 import type { QuestionsRequest } from '../../schemas/questions.ts'
+import type { VoteRequest } from '../../schemas/vote.ts'
 import { aggregate, compare, type Observer, type Stage } from '../engine/aggregate.ts'
 import { audit } from '../engine/audit/audit.ts'
 import { fit } from '../engine/fit.ts'
 import { questions } from '../engine/questions.ts'
+import { vote } from '../engine/vote.ts'
 import { parseJson } from './json.ts'
 import { problemOf, type ServiceProblemKind } from './problems.ts'
 import { type Operation, validate } from './validate.ts'
@@ -67,6 +69,8 @@ function run(operation: Operation, body: unknown, observe: Observer) {
       return questions(body as QuestionsRequest, observe)
     case 'audit':
       return audit(body as AuditRequest, observe)
+    case 'vote':
+      return vote(body as VoteRequest, observe)
   }
 }
 

@@ -25,8 +25,8 @@ export type Pool = {
  */
 const SMALL = { bytes: 16 * 1024, rows: 256, items: 64, entries: 1024 }
 
-/** Operations that solve so many problems that no request to them is small. */
-const SOLVES_MANY = new Set<Operation>(['audit'])
+/** Operations that take longer than their input lets expect, so that no request to them is small. */
+const NEVER_SMALL = new Set<Operation>(['audit', 'vote'])
 
 /** Starts the worker threads. */
 export function startPool(workers: number, queueLimit: number): Pool {
@@ -40,7 +40,7 @@ export function startPool(workers: number, queueLimit: number): Pool {
   let begun = 0
   return {
     async answer(operation, body, signal) {
-      if (body.byteLength <= SMALL.bytes && !SOLVES_MANY.has(operation)) {
+      if (body.byteLength <= SMALL.bytes && !NEVER_SMALL.has(operation)) {
         let parsed: unknown
         try {
           parsed = parseJson(body)
