@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { AggregateRequest, Optimum, Settings } from './aggregate.ts'
+import { AggregateRequest, ContextualOptimum, Optimum, Settings } from './aggregate.ts'
 import { Discovery } from './fit.ts'
 import { UtilitySettings } from './policy.ts'
 import { mapOf, named, oneOf, ref } from './ref.ts'
@@ -13,15 +13,21 @@ const nullable = (description: string) =>
 
 export const AuditRequest = named('AuditRequest', Type.Object(AggregateRequest.properties, closed))
 
-export const Headline = named(
+const { policy, ...headline } = Type.Omit(Optimum, ['settings', 'groups', 'discovery']).properties
+
+const Headline = named(
   'AuditedOptimum',
-  Type.Object(Type.Omit(Optimum, ['settings', 'groups', 'discovery']).properties, {
-    ...closed,
-    description: 'What is audited: the optimum, as in /aggregate.',
-  }),
+  Type.Object(
+    {
+      ...headline,
+      policy: Type.Optional(policy),
+      policies: Type.Optional(ContextualOptimum.properties.policies),
+    },
+    { ...closed, description: 'What is audited: the optimum, as in /aggregate.' },
+  ),
 )
 
-const CHOICES = ['function', 'scale', 'anchor', 'population', 'temperature', 'guardrails'] as const
+const CHOICES = ['function', 'scale', 'anchor', 'population', 'temperature', 'constraints'] as const
 
 const Change = named(
   'AuditChange',
@@ -90,7 +96,7 @@ const Influence = Type.Object(
           id: Type.String(),
           population: Type.Number(),
           share: Type.Number({ description: '`reach` over the sum of all.' }),
-          reach: Type.Number({ description: 'Half the sum over items of |influence|.' }),
+          reach: Type.Number({ description: 'Half the sum of |influence| over the items of all contexts.' }),
           influence: byItem('Shapley value φ: what the group adds to its probability.'),
           standardErrors: Type.Optional(byItem('standard error of the influence; only where sampled.')),
         },

@@ -126,7 +126,7 @@ t.test('the influence of T1 is the Shapley value that is published for it', asyn
   for (let i = 0; i < 4; i++) {
     const id = itemName(i)
     const sum = influence.groups.reduce((total, { influence }) => total + influence[id], 0)
-    t.ok(Math.abs(sum - (aggregation.policy[id] - 0.25)) < 1e-14, `influences on ${id} add up`)
+    t.ok(Math.abs(sum - ((aggregation.policy?.[id] ?? 0) - 0.25)) < 1e-14, `influences on ${id} add up`)
   }
 })
 
@@ -253,7 +253,7 @@ t.test('blocking coalitions are those that the definition finds, the strongest f
             return Math.abs(Math.min(...now) - ratio) < 1e-12
           })
         }),
-        { numRuns: 25, seed: 4 },
+        { numRuns: 10, seed: 4 },
       )
       t.ok(seen > 0, `ρ = ${exponent}, β = ${temperature}: ${seen} coalitions blocked`)
     }
@@ -338,7 +338,7 @@ t.test('above fourteen groups integer programming says the same of groups split 
         if (strongest !== undefined) blocked++
         return one.stable === other.stable && (strongest === undefined || strongest.ratio > 1 + 1e-6)
       }),
-      { numRuns: 40, seed: 6 },
+      { numRuns: 20, seed: 6 },
     )
     t.comment(`ρ = ${exponent}, β = ${temperature}: ${blocked} blocked`)
     t.equal(blocked > 0, exponent !== 0)
@@ -433,7 +433,7 @@ t.test('preferences are overruled by what the ranking says, counted row by row',
     for (const { group, winner, loser, tie, count } of CEMS.comparisons) {
       if (group !== id || tie) continue
       all += count
-      if (aggregation.rewards[winner] < aggregation.rewards[loser]) against += count
+      if (Number(aggregation.rewards[winner]) < Number(aggregation.rewards[loser])) against += count
     }
     t.equal(preferences, all)
     t.ok(Math.abs((overruled ?? 0) - against / all) < 1e-14, `${id}: ${overruled}`)
@@ -528,7 +528,7 @@ t.test('each row of the sensitivity table is the aggregation with that scale and
     t.equal(own, scale === 'none' && anchor === 'worst')
     t.equal(policy[winner ?? ''], Math.max(...Object.values(policy)))
     const moved = Object.keys(policy).reduce(
-      (sum, id) => sum + Math.abs(policy[id] - aggregation.policy[id]) / 2,
+      (sum, id) => sum + Math.abs(policy[id] - (aggregation.policy?.[id] ?? 0)) / 2,
       0,
     )
     t.ok(Math.abs(moved - (totalVariation ?? 0)) < 1e-12)
@@ -561,6 +561,76 @@ t.test('a scale and anchor that have no answer are told as such, and stop nothin
   )
 })
 
+/** Two prompts, in one of which an item is missing, and limits on what may be chosen. */
+const CONTEXTS = [
+  { id: 'p', weight: 3 },
+  { id: 'q', weight: 1, items: [itemName(0), itemName(1), itemName(2)] },
+]
+const CONSTRAINTS = [
+  { kind: 'ceiling', costs: { [itemName(0)]: 3, [itemName(2)]: 1 }, maximum: 0.8 },
+  { kind: 'ban', items: [itemName(3)] },
+]
+
+for (const name of ['nash', 'utilitarian'] as const) {
+  t.test(`influence and the core of ${name} keep to contexts and constraints`, async (t) => {
+    const limited = { policy: { contexts: CONTEXTS, temperature: 0.3 }, constraints: CONSTRAINTS }
+    const { groups = [], ...request } = { ...requestOf(T1, { function: name }), ...limited }
+    const list = groups as { id: string; population: number }[]
+    const { influence, core, aggregation } = await ask({ ...request, groups: list })
+
+    /** The lottery over items and contexts that /aggregate answers with for some groups alone. */
+    const meanOf = async (members: readonly number[]) => {
+      const rewards = Object.fromEntries(
+        members.map((g) => [list[g].id, (request.rewards as Record<string, object>)[list[g].id]]),
+      )
+      const answer = await aggregate({ ...request, rewards, groups: members.map((g) => list[g]) } as never)
+      const { policies } = answer as { policies: { weight: number; policy: Record<string, number> }[] }
+      return T1.reference.map((_, i) =>
+        policies.reduce((sum, { weight, policy }) => sum + weight * (policy[itemName(i)] ?? 0), 0),
+      )
+    }
+    const solved = new Map<string, ArrayLike<number>>()
+    for (const members of coalitionsOf(3)) solved.set(members.join(), await meanOf(members))
+    const nobody = T1.reference.map((_, i) => influence.withoutAnybody[itemName(i)])
+    const expected = shapley(3, 4, (members) => solved.get(members.join()) ?? nobody)
+    expected.forEach((row, g) => {
+      const own = row.map((_, i) => influence.groups[g].influence[itemName(i)])
+      t.ok(distance(own, row) < 1e-9, `${own} ${row}`)
+    })
+    const cost = (lottery: ArrayLike<number>) => 3 * lottery[0] + lottery[2]
+    t.ok(cost(nobody) <= 0.8 + 1e-9 && nobody[3] === 0, 'nobody may do what is ruled out')
+    t.ok(Math.abs(nobody.reduce((a, b) => a + b) - 1) < 1e-12)
+
+    // t(S) by its linear program over (p, a), (p, b), (p, c), (q, a), (q, b), (q, c) and t.
+    const solve = await linearProgramSolver()
+    const { groups: described } = (await aggregate({ ...request, groups: list } as never)) as OptimumResult
+    const now = described.map(({ utility }) => utility)
+    const table = tableOf(T1).map((row) => [...row.slice(0, 3), ...row.slice(0, 3)])
+    const ratios = coalitionsOf(3).map((members) => {
+      const size = members.reduce((sum, g) => sum + T1.population[g], 0)
+      const shares = members.flatMap((g) => [...table[g].map((u) => (size * u) / now[g]), -1])
+      const x = solve({
+        objective: Float64Array.of(0, 0, 0, 0, 0, 0, 1),
+        rows: Float64Array.of(...shares, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 3, 0, 1, 3, 0, 1, 0),
+        rowLower: Float64Array.of(...members.map(() => 0), 0.75, 0.25, Number.NEGATIVE_INFINITY),
+        rowUpper: Float64Array.of(...members.map(() => Number.POSITIVE_INFINITY), 0.75, 0.25, 0.8),
+      })
+      return x?.[6] ?? Number.NaN
+    })
+    const above = ratios.filter((ratio) => ratio > 1 + 1e-6).sort((a, b) => b - a)
+    t.equal(above.length > 0, name === 'utilitarian')
+    t.ok(
+      distance(
+        core.blocking.map(({ ratio }) => ratio ?? Number.NaN),
+        above,
+      ) < 1e-7,
+    )
+    t.ok(Math.abs((core.everybody.ratio ?? 0) - ratios[6]) < 1e-7)
+    t.equal(aggregation.policy, undefined)
+    t.equal(aggregation.policies?.length, 2)
+  })
+}
+
 /** Requests in which much is wrong. */
 const TROUBLED: Record<string, Record<string, unknown>> = {
   'utilitarian T1': requestOf(T1, { function: 'utilitarian' }),
@@ -573,6 +643,11 @@ const TROUBLED: Record<string, Record<string, unknown>> = {
     welfare: { function: 'utilitarian' },
   },
   'maximin students': { ...CEMS, groups: students, welfare: { function: 'maximin' } },
+  'T1 over two prompts, of which one costs': {
+    ...requestOf(T1, { function: 'nash' }),
+    policy: { contexts: CONTEXTS },
+    constraints: CONSTRAINTS,
+  },
   'utilitarian groups that never agree': {
     ...requestOf(
       problemOf([
@@ -593,6 +668,7 @@ function changed(body: Record<string, unknown>, choice: string, instead: string)
   if (choice === 'scale') return { ...body, utility: { ...utility, scale: instead } }
   if (choice === 'anchor') return { ...body, utility: { ...utility, anchor: instead } }
   if (choice === 'temperature') return { ...body, policy: { ...(body.policy as object), temperature: 0 } }
+  if (choice === 'constraints') return { ...body, constraints: undefined }
   const groups = (body.groups as { id: string }[]).map(({ id }) => ({ id }))
   return { ...body, groups }
 }

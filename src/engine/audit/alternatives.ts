@@ -4,11 +4,10 @@ import { aggregationOf } from '../aggregate.ts'
 import type { Aggregation } from '../answer.ts'
 import { Problem } from '../problem.ts'
 import type { Anchor } from '../utilities/utilities.ts'
-import { NO_GUARDRAILS } from '../welfare/problem.ts'
 import { type Situation, situationOf } from './situation.ts'
 
 /** The choices that a request makes. */
-export type Choice = 'function' | 'scale' | 'anchor' | 'population' | 'temperature' | 'guardrails'
+export type Choice = 'function' | 'scale' | 'anchor' | 'population' | 'temperature' | 'constraints'
 
 /** The request with one choice made otherwise, solved on the same fit. */
 export type Alternative = {
@@ -56,7 +55,7 @@ export async function rescaled(situation: Situation): Promise<Rescaled[]> {
 
 /**
  * The request with each of its choices made otherwise, one at a time: other functions, scales and anchors, equal
- * populations, temperature 0, no guardrails.
+ * populations, temperature 0, no constraints.
  *
  * @param table what {@link rescaled} found
  */
@@ -94,11 +93,9 @@ export async function alternativesTo(
     const cold = { ...choices, temperature: 0, settings: { ...choices.settings, policy } }
     await add('temperature', '0', aggregationOf(preferences, cold, rewards))
   }
-  if (problem.guardrails.limits.length > 0)
-    await add('guardrails', 'no guardrails', {
-      ...aggregation,
-      problem: { ...problem, guardrails: NO_GUARDRAILS },
-    })
+  const { constraints, ...others } = choices.settings
+  const free = { ...choices, constraints: [], settings: others }
+  if (constraints !== undefined) await add('constraints', 'none', aggregationOf(preferences, free, rewards))
   return list
 }
 

@@ -7,7 +7,14 @@ import { keyedById } from '../comparisons/ids.ts'
 import { type Preferences, readPreferences } from '../preferences.ts'
 import { invalidRequest, pointer } from '../problem.ts'
 import { rewardsOf } from '../rewards/rewards.ts'
-import { choicesOf, discoverSettings, engineModel, modelSettings, needsOf } from '../settings.ts'
+import {
+  type Choices,
+  choicesOf,
+  discoverSettings,
+  engineModel,
+  modelSettings,
+  needsOf,
+} from '../settings.ts'
 import { rangesOf } from '../welfare/table.ts'
 import { type Alternative, alternativesTo, rescaled } from './alternatives.ts'
 import { policyOfNobody } from './coalitions.ts'
@@ -46,7 +53,7 @@ export async function audit(request: AuditRequest, observe: Observer = () => {})
   observe('read', sizesOf(read))
 
   const { preferences, discovery } = discoverGroups(read, engineModel(model), discover, seed)
-  requireFew(request, preferences)
+  requireFew(request, preferences, choices)
   const rewards = await rewardsOf(preferences, engineModel(model), seed)
   observe('fit', sizesOf(preferences))
 
@@ -86,14 +93,16 @@ export async function audit(request: AuditRequest, observe: Observer = () => {})
 }
 
 /** @throws Problem `invalid-request` where an audit would take too long */
-function requireFew(request: AuditRequest, { groups, items }: Preferences): void {
-  if (groups.length <= MOST_GROUPS && groups.length * items.length <= MOST_ENTRIES) return
+function requireFew(request: AuditRequest, { groups }: Preferences, { contexts }: Choices): void {
+  const columns = contexts.reduce((sum, { items }) => sum + items.length, 0)
+  if (groups.length <= MOST_GROUPS && groups.length * columns <= MOST_ENTRIES) return
   const source = (['rewards', 'comparisons', 'rankings'] as const).find(
     (member) => request[member] !== undefined,
   )
   const detail =
-    `has ${groups.length} groups and ${items.length} items; an audit solves thousands of problems, and is made for at most ` +
-    `${MOST_GROUPS} groups and ${MOST_ENTRIES} groups × items. Merge groups, or leave items out`
+    `has ${groups.length} groups and ${columns} items, counting an item once in each context; an audit solves thousands of ` +
+    `problems, and is made for at most ${MOST_GROUPS} groups and ${MOST_ENTRIES} groups × items. Merge groups, or leave ` +
+    'items out'
   throw invalidRequest([{ pointer: pointer(source ?? 'groups'), detail }])
 }
 
@@ -258,14 +267,14 @@ function describeSensitivity(situation: Situation, found: Sensitivity): AuditRes
 }
 
 function describeAlternative(
-  { aggregation, optimum }: Situation,
+  situation: Situation,
   { choice, instead, situation: other, refusal }: Alternative,
 ): AuditResponse['alternatives'][number] {
   if (other === null) return { choice, instead, refused: refusal ?? '' }
   return {
     choice,
     instead,
-    winner: aggregation.preferences.items[winnerOf(other)],
-    totalVariation: totalVariation(optimum.policy, other.optimum.policy),
+    winner: situation.aggregation.preferences.items[winnerOf(other)],
+    totalVariation: totalVariation(situation, other),
   }
 }

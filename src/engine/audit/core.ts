@@ -1,5 +1,5 @@
 import { solveMixedProgram } from '../numeric/mixed-program.ts'
-import { Problem } from '../problem.ts'
+import { NoRoom } from '../welfare/gains.ts'
 import { maximin } from '../welfare/maximin.ts'
 import { optimise } from '../welfare/optimise.ts'
 import type { WelfareProblem } from '../welfare/problem.ts'
@@ -153,7 +153,7 @@ function maximinPolicy(problem: WelfareProblem): Float64Array | null {
   try {
     return optimise(problem, maximin).policy
   } catch (error) {
-    if (error instanceof Problem && error.kind !== 'not-converged') return null
+    if (error instanceof NoRoom) return null
     throw error
   }
 }

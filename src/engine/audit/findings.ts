@@ -97,7 +97,7 @@ const WORDS: Record<Choice, string> = {
   anchor: 'the anchor',
   population: 'the populations',
   temperature: 'the temperature',
-  guardrails: 'the guardrails',
+  constraints: 'the constraints',
 }
 
 function sentenceOf(removedBy: readonly { choice: Choice; instead: string }[], answered: number): string {

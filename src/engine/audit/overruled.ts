@@ -60,6 +60,7 @@ function ranker(items: Int32Array, rewards: Float64Array): Above {
   let low = Number.POSITIVE_INFINITY
   let high = Number.NEGATIVE_INFINITY
   for (const reward of rewards) {
+    if (reward === Number.NEGATIVE_INFINITY) continue
     if (reward < low) low = reward
     if (reward > high) high = reward
   }

@@ -33,7 +33,7 @@ export function sensitivityOf(situation: Situation, table: readonly Rescaled[]):
     return {
       ...entry,
       winner: winnerOf(other),
-      move: totalVariation(situation.optimum.policy, other.optimum.policy),
+      move: totalVariation(situation, other),
       standing: standingsOf(other.aggregation, other.optimum.policy),
     }
   })

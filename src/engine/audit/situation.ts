@@ -1,6 +1,7 @@
 import type { Welfare } from '../../../schemas/welfare.ts'
 import { optimumOf } from '../aggregate.ts'
-import type { Aggregation } from '../answer.ts'
+import { type Aggregation, describeOptimum } from '../answer.ts'
+import { contextOfEach } from '../welfare/contexts.ts'
 import type { Optimum } from '../welfare/problem.ts'
 import { type Rule, ruleOf } from '../welfare/rule.ts'
 
@@ -23,22 +24,18 @@ export async function situationOf(aggregation: Aggregation, welfare: Welfare): P
 }
 
 /** What a policy gives to each item of the request, over all contexts; length n. The same for differences of policies. */
-export function overItems({ problem }: Aggregation, policy: Float64Array): Float64Array {
-  const sums = new Float64Array(problem.items)
-  for (let column = 0; column < problem.items; column++) sums[column] += policy[column]
+export function overItems({ preferences, columns }: Aggregation, policy: Float64Array): Float64Array {
+  const sums = new Float64Array(preferences.items.length)
+  columns.forEach((item, column) => {
+    sums[item] += policy[column]
+  })
   return sums
 }
 
-/** The aggregated reward of each item of the request, Σ_g λ_g u_gi − Σ_k μ_k C_ki over Σ λ; length n. */
-export function aggregatedRewards({ aggregation: { problem }, optimum }: Situation): Float64Array {
-  const { groups, items, utilities, guardrails } = problem
-  const rewards = new Float64Array(items)
-  for (let g = 0; g < groups; g++)
-    for (let i = 0; i < items; i++) rewards[i] += optimum.weights[g] * utilities[g * items + i]
-  for (let k = 0; k < optimum.prices.length; k++)
-    for (let i = 0; i < items; i++) rewards[i] -= optimum.prices[k] * guardrails.costs[k * items + i]
-  const scale = optimum.weights.reduce((a, b) => a + b)
-  return rewards.map((reward) => reward / scale)
+/** The aggregated reward of each item of the request, −∞ for those that a constraint rules out; length n. */
+export function aggregatedRewards({ aggregation, welfare, optimum }: Situation): Float64Array {
+  const { rewards } = describeOptimum(aggregation, welfare, optimum)
+  return Float64Array.from(aggregation.preferences.items, (id) => rewards[id] ?? Number.NEGATIVE_INFINITY)
 }
 
 /** The item that the policy chooses most often; of several the one with the larger aggregated reward, then the first. */
@@ -56,11 +53,29 @@ export function winnerOf(situation: Situation): number {
 /** Shares that differ by less are the same to rounding. */
 const TIE = 1e-9
 
-/** ½ Σ |p_i − q_i|: the part of the decisions that differ. */
-export function totalVariation(p: Float64Array, q: Float64Array): number {
+/** ½ Σ |p_i − q_i| over the items of every context: the part of the decisions that differ between two situations. */
+export function totalVariation(one: Situation, other: Situation): number {
+  const shares = sharesOf(one)
   let sum = 0
-  for (let i = 0; i < p.length; i++) sum += Math.abs(p[i] - q[i])
+  for (const [place, share] of sharesOf(other)) {
+    sum += Math.abs(share - (shares.get(place) ?? 0))
+    shares.delete(place)
+  }
+  for (const share of shares.values()) sum += share
   return sum / 2
+}
+
+/** The probability of every item in every context: columns differ between situations in which constraints rule out others. */
+function sharesOf({
+  aggregation: { preferences, problem, columns },
+  optimum,
+}: Situation): Map<number, number> {
+  const context = contextOfEach(problem.contexts)
+  const shares = new Map<number, number>()
+  columns.forEach((item, column) => {
+    shares.set(context[column] * preferences.items.length + item, optimum.policy[column])
+  })
+  return shares
 }
 
 /** How groups, items and shares are written in sentences. */
