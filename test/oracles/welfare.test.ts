@@ -63,7 +63,7 @@ t.test('T1 under utilitarian has the population for weights, and the best item o
   const { lambda, policy, answer } = await solveT1({ function: 'utilitarian' }, 0)
   t.ok(distance(lambda, population) < 1e-15)
   // Sums 0.5·4 + 0.2, 0.5 + 0.9, 1 + 0.6 + 0.3 and 0.3 + 1.
-  t.ok(distance(Object.values(answer.rewards), [2.2, 1.4, 1.9, 1.3]) < 1e-15)
+  t.ok(distance(Object.values(answer.rewards) as number[], [2.2, 1.4, 1.9, 1.3]) < 1e-15)
   t.same(policy, [1, 0, 0, 0])
   t.equal(answer.welfare, 2.2)
 })

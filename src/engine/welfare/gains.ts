@@ -80,8 +80,7 @@ export function innerStart(problem: WelfareProblem, { scaled, sizes }: Scaling, 
 
   const found = ascend(problem, scaled.utilities.subarray(first * scaled.items))
   if (found.start !== null) return found.start
-  const { guardrails } = problem
-  if (guardrails.limits.length > 0) requireRoom(problem)
+  requireRoom(problem)
   if (!(found.bound <= NONE)) {
     throw new Problem(
       'not-converged',
@@ -97,51 +96,30 @@ export function innerStart(problem: WelfareProblem, { scaled, sizes }: Scaling, 
   throw new NoGains(weights, prices, largest(problem, weights, prices))
 }
 
-/**
- * Sees to it that some policy meets all guardrails with room to spare, without which prices need not exist.
- *
- * @throws NoRoom with multipliers of as few guardrails as can be
- */
-export function requireRoom(problem: WelfareProblem): void {
-  const { limits } = problem.guardrails
-  if (limits.length === 0) return
-  let refusal = refusalOf(problem)
-  if (refusal === null) return
-  // Those that are not needed for the contradiction are left out one by one.
-  const involved = new Set(Array.from(limits.keys()).filter((k) => refusal?.multipliers[k] !== 0))
-  for (const k of [...involved]) {
-    if (involved.size === 1) break
-    involved.delete(k)
-    const fewer = Array.from(involved)
-    const smaller = refusalOf(withGuardrails(problem, fewer))
-    if (smaller === null || (smaller.room >= 0 && (refusal as NoRoom).room < 0)) {
-      involved.add(k)
-      continue
-    }
-    const multipliers = new Float64Array(limits.length)
-    fewer.forEach((at, r) => {
-      multipliers[at] = smaller.multipliers[r]
-    })
-    refusal = new NoRoom(multipliers, smaller.room)
-    for (const at of fewer) if (multipliers[at] === 0) involved.delete(at)
-  }
-  throw refusal
-}
-
+/** Guardrails that miss each other by no more than this, in units of their rows, touch. */
+const TOUCHING = 1e-9
 /** Multipliers below this part of the largest, in units of the rows, are rounding. */
 const MULTIPLIER = 1e-7
 
-/** Why a problem's guardrails leave no room; null where they do. */
-function refusalOf(problem: WelfareProblem): NoRoom | null {
+/**
+ * Sees to it that some policy meets all guardrails with room to spare, without which prices need not exist.
+ *
+ * @throws NoRoom
+ */
+export function requireRoom(problem: WelfareProblem): void {
   const { items, contexts } = problem
-  const slacks = slackRows(problem)
   const count = problem.guardrails.limits.length
-  const sizes = Float64Array.from({ length: count }, (_, k) =>
-    slacks.subarray(k * items, (k + 1) * items).reduce((a, b) => Math.max(a, Math.abs(b)), 0),
+  if (count === 0) return
+  const slacks = slackRows(problem)
+  const sizes = Float64Array.from({ length: count }, (_, k) => {
+    const size = slacks.subarray(k * items, (k + 1) * items).reduce((a, b) => Math.max(a, Math.abs(b)), 0)
+    return size > 0 ? size : 1
+  })
+  const found = ascend(
+    problem,
+    slacks.map((slack, at) => slack / sizes[Math.floor(at / items)]),
   )
-  const scaled = slacks.map((value, at) => value / (sizes[Math.floor(at / items)] || 1))
-  const found = ascend(problem, scaled)
-  if (found.start !== null) return null
+  if (found.start !== null) return
   if (!(found.bound <= NONE)) {
     throw new Problem(
       'not-converged',
@@ -149,19 +127,13 @@ function refusalOf(problem: WelfareProblem): NoRoom | null {
     )
   }
   const top = found.weights.reduce((a, b) => Math.max(a, b), 0)
-  const multipliers = found.weights.map((weight, k) =>
-    weight > MULTIPLIER * top ? weight / (sizes[k] || 1) : 0,
-  )
+  const multipliers = found.weights.map((weight, k) => (weight > MULTIPLIER * top ? weight / sizes[k] : 0))
   maximin.project(multipliers)
-  const values = valuesAt({ ...problem, groups: 0 }, slacks, new Float64Array(0), multipliers)
-  const room = topsOf(contexts, values).reduce((sum, value, q) => sum + contexts.weights[q] * value, 0)
-  // Bounds that rounding cannot tell from 0 are 0: the guardrails touch.
+  const tops = topsOf(contexts, valuesAt({ ...problem, groups: 0 }, slacks, new Float64Array(0), multipliers))
+  const room = tops.reduce((sum, value, q) => sum + contexts.weights[q] * value, 0)
   const scale = multipliers.reduce((sum, multiplier, k) => sum + multiplier * sizes[k], 0)
-  return new NoRoom(multipliers, Math.abs(room) <= TOUCHING * scale ? 0 : room)
+  throw new NoRoom(multipliers, Math.abs(room) <= TOUCHING * scale ? 0 : room)
 }
-
-/** Guardrails that miss each other by no more than this, in units of their rows, touch. */
-const TOUCHING = 1e-9
 
 /** Climbs towards the policy whose least row is largest: a start where that is above 0, or the proof that it is not. */
 function ascend(problem: WelfareProblem, table: Float64Array) {
@@ -195,16 +167,6 @@ function ascend(problem: WelfareProblem, table: Float64Array) {
     return start !== null || gap < 1e-14
   })
   return { start: start as Start | null, weights, bound }
-}
-
-/** The same problem with only some of its guardrails. */
-function withGuardrails(problem: WelfareProblem, which: readonly number[]): WelfareProblem {
-  const { items, guardrails } = problem
-  const costs = new Float64Array(which.length * items)
-  which.forEach((k, r) => {
-    costs.set(guardrails.costs.subarray(k * items, (k + 1) * items), r * items)
-  })
-  return { ...problem, guardrails: { costs, limits: Float64Array.from(which, (k) => guardrails.limits[k]) } }
 }
 
 /** Σ_q w_q max_i (Uᵀλ − Cᵀμ)_i + μ·τ. */

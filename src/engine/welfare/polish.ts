@@ -39,8 +39,8 @@ export function polish(problem: ScaledProblem, link: Link, start: Iterate, judge
       for (let i = starts[q]; i < starts[q + 1]; i++)
         iterate.tilt[i] = (values[i] - iterate.level[q]) / temperature
     }
-    if (judge(iterate, products(link, iterate).sum)) return iteration
     evaluate(problem, link, iterate)
+    if (judge(iterate, products(link, iterate).sum)) return iteration
     if (!factorise(problem, iterate, system)) return iteration
     aim = Math.max(1e-30, Math.min(aim * 0.01, aim ** 1.5))
     solve(problem, link, iterate, system, { policy: 0, link: aim, after: null }, move)
