@@ -59,7 +59,7 @@ function toOptimum(
   return { weights, prices, policy, utilities, welfare, supportOnly, certificate }
 }
 
-function notConverged(best: Certified | null): Problem {
+export function notConverged(best: Certified | null): Problem {
   const found =
     best === null
       ? 'No policy could be certified'
