@@ -85,6 +85,90 @@ export const WELFARE_FUNCTIONS: readonly WelfareFunctionEntry[] = [
     source: 'Kolm, J. Economic Theory 12 (1976); Pollak, Australian Economic Papers 10 (1971)',
   },
   {
+    id: 'leximin',
+    meaning:
+      'Maximises the utility of the group that has least; where that is settled, of the one that has second least; and so on.',
+    formula: 'the largest (x_(1), x_(2), …) in the order of a dictionary',
+    parameters: [],
+    invariantTo: ['a common scale', 'a common shift'],
+    satisfies: [...COMMON, 'strict Pareto', 'Pigou–Dalton'],
+    fails: ['any influence of population weights', 'independence of the scale of each group'],
+    source: 'Sen, Collective Choice and Social Welfare (1970)',
+  },
+  {
+    id: 'generalised-gini',
+    meaning:
+      'Maximises the mean of the utilities, each counted by its rank: the lower in the order, the more it counts.',
+    formula: 'Σ_k x_(k) [Φ(N_k) − Φ(N_{k−1})]',
+    parameters: [
+      {
+        name: 'weights',
+        meaning:
+          'How much equal parts of the population count, from the worst off to the best off; never rising.',
+        minimum: 0,
+        maximum: 1e9,
+      },
+      {
+        name: 'parameter',
+        meaning:
+          'ν, in place of weights: the worst-off part t of the population counts 1 − (1 − t)^ν; 2, the default, is the Gini.',
+        minimum: 1,
+        maximum: 1000,
+      },
+    ],
+    invariantTo: ['a common scale', 'a common shift'],
+    satisfies: [
+      ...COMMON,
+      'strict Pareto (if every part of the population counts)',
+      'Pigou–Dalton (strictly where the weights fall)',
+    ],
+    fails: ['independence of the scale of each group', 'fair share'],
+    source: 'Weymark, Mathematical Social Sciences 1 (1981); Donaldson & Weymark, J. Economic Theory 22 (1980)',
+  },
+  {
+    id: 'cvar',
+    meaning: 'Maximises the mean utility of the worst-off part of the population.',
+    formula: 'Σ_k x_(k) [Φ(N_k) − Φ(N_{k−1})], Φ(t) = min(t/α, 1)',
+    parameters: [
+      {
+        name: 'alpha',
+        meaning: 'α, the part of the population that is looked at, above 0: 1 is utilitarian, towards 0 maximin.',
+        minimum: 0,
+        maximum: 1,
+      },
+    ],
+    invariantTo: ['a common scale', 'a common shift'],
+    satisfies: [
+      ...COMMON,
+      'strict Pareto (if alpha is above 1 minus the smallest population)',
+      'Pigou–Dalton (weakly)',
+    ],
+    fails: ['strict Pareto', 'independence of the scale of each group', 'fair share'],
+    source: 'Rockafellar & Uryasev, J. Risk 2 (2000)',
+  },
+  {
+    id: 'kalai-smorodinsky',
+    meaning:
+      'Gives every group the same part, as large as can be, of the most that it could gain if nobody lost; then more to whoever can have it at no cost to others.',
+    formula: 'min_g x_g / b_g, b_g = max {x_g(p) : x(p) ≥ 0}',
+    parameters: [],
+    invariantTo: ['a scale of each group', 'a shift of each group, if its anchor moves along'],
+    satisfies: [...COMMON, 'strict Pareto'],
+    fails: ['an answer where some group can gain nothing', 'independence of alternatives that are not chosen'],
+    source: 'Kalai & Smorodinsky, Econometrica 43 (1975); Imai, Econometrica 51 (1983)',
+  },
+  {
+    id: 'relative-utilitarian',
+    meaning:
+      'Maximises the population-weighted mean of the utilities, each counted in units of how far policies can move its group.',
+    formula: 'Σ_g n_g x_g / range_g',
+    parameters: [],
+    invariantTo: ['a scale of each group', 'a shift of each group'],
+    satisfies: [...COMMON, 'strict Pareto', 'population monotonicity'],
+    fails: ['Pigou–Dalton', 'independence of alternatives that are not chosen', 'fair share'],
+    source: 'Dhillon & Mertens, Econometrica 67 (1999)',
+  },
+  {
     id: 'pareto-front',
     meaning:
       'Chooses nothing: lists every choice that no other beats for all groups, with the group weights that lead to it.',
