@@ -123,7 +123,7 @@ export function factorise(problem: RankProblem, at: Point, system: System): bool
   curvature(problem, contexts.starts, system)
 
   const count = stiff.length / people
-  let trace = 0
+  let inverse = 0
   for (let g = 0; g < people; g++) {
     let sum = 0
     for (let e = g; e < stiff.length; e += people) {
@@ -132,11 +132,12 @@ export function factorise(problem: RankProblem, at: Point, system: System): bool
     }
     for (let e = g; e < stiff.length; e += people) shares[e] = stiff[e] / sum
     matrix[g * groups + g] += 1 / sum
-    trace += matrix[g * groups + g]
+    inverse += 1 / matrix[g * groups + g]
   }
   for (let r = people; r < groups; r++) matrix[r * groups + r] += at.slacks[r - people] / at.prices[r - people]
   factor.set(matrix)
-  system.gamma = trace / people ** 2
+  // No more than the entries of groups whose weights can still move, which may be far smaller than those of others.
+  system.gamma = 1 / inverse
   for (let g = 0; g < people; g++) {
     for (let h = 0; h <= g; h++) factor[g * groups + h] += system.gamma
   }

@@ -109,51 +109,88 @@ function shorter({ primal, dual }: Steps): Steps {
   return primal === dual ? { primal: 0.7 * least, dual: 0.7 * least } : { primal: least, dual: least }
 }
 
-/** The point at a policy and the population's own weights, with products as alike as they can be. */
+/** How often the size of the products is adapted to what the items make of it. */
+const ADAPTATIONS = 4
+
+/** The point at a policy at which the products of parts, and those of items in the mean, are alike. */
 function startAt(problem: RankProblem, levels: Levels, policy: Float64Array): Point {
   const { groups, people, items, population, reference, temperature, contexts } = problem
   const { starts } = contexts
-  const count = levels.shares.length
-  const at = newPoint(problem, count)
+  const at = newPoint(problem, levels.shares.length)
   at.policy.set(policy)
   const x = new Float64Array(groups)
   utilitiesOf(problem, policy, x)
-  let middle = 0
-  for (let g = 0; g < people; g++) middle += population[g] * x[g]
-  let product = 0
-  for (let k = 0; k < count; k++) {
-    at.levels[k] = middle
-    for (let g = 0; g < people; g++) {
-      const e = k * people + g
-      at.parts[e] = levels.shares[k] * population[g]
-      at.rests[e] = levels.caps[e] - at.parts[e]
-      product += Math.abs(x[g] - middle) * Math.min(at.parts[e], at.rests[e])
-    }
-  }
-  const weights = new Float64Array(groups)
-  weights.set(population)
+  const entropy = policy.map((share, i) => (temperature > 0 ? temperature * Math.log(share / reference[i]) : 0))
   const values = new Float64Array(items)
-  valuesOf(problem, weights, values)
-  if (temperature > 0) for (let i = 0; i < items; i++) values[i] -= temperature * Math.log(policy[i] / reference[i])
-  const tops = topsOf(contexts, values)
-  for (let q = 0; q < tops.length; q++) {
-    for (let i = starts[q]; i < starts[q + 1]; i++) product += policy[i] * (tops[q] - values[i])
-  }
-  product = Math.max(product, 1e-10) / (2 * count * people + items)
-
-  for (let q = 0; q < tops.length; q++) {
-    at.costLevels[q] = tops[q] + (product * (starts[q + 1] - starts[q])) / contexts.weights[q]
-    for (let i = starts[q]; i < starts[q + 1]; i++) at.costs[i] = at.costLevels[q] - values[i]
-  }
-  for (let e = 0; e < count * people; e++) {
-    const lead = x[e % people] - middle
-    const hair = product / (lead < 0 ? at.parts[e] : at.rests[e])
-    at.above[e] = hair + Math.max(0, lead)
-    at.below[e] = hair + Math.max(0, -lead)
-  }
-  for (let k = 0; k < groups - people; k++) {
-    at.slacks[k] = x[people + k]
-    at.prices[k] = product / at.slacks[k]
+  const weights = new Float64Array(groups)
+  let product = 1 / items
+  for (let round = 0; round < ADAPTATIONS; round++) {
+    centreLevels(levels, x.subarray(0, people), product, at)
+    for (let g = 0; g < people; g++) weights[g] = levels.mean * population[g]
+    for (let e = 0; e < at.parts.length; e++) weights[e % people] += at.parts[e]
+    for (let k = 0; k < groups - people; k++) {
+      at.slacks[k] = x[people + k]
+      at.prices[k] = weights[people + k] = product / at.slacks[k]
+    }
+    valuesOf(problem, weights, values)
+    for (let i = 0; i < items; i++) values[i] -= entropy[i]
+    const tops = topsOf(contexts, values)
+    let loss = 0
+    for (let q = 0; q < tops.length; q++) {
+      const rise = (product * (starts[q + 1] - starts[q])) / contexts.weights[q]
+      at.costLevels[q] = tops[q] + rise
+      for (let i = starts[q]; i < starts[q + 1]; i++) {
+        at.costs[i] = tops[q] - values[i] + rise
+        loss += policy[i] * (tops[q] - values[i])
+      }
+    }
+    if (loss <= 10 * items * product || round + 1 === ADAPTATIONS) break
+    product = loss / items
   }
   return at
+}
+
+/** Halvings that leave nothing of an interval. */
+const HALVINGS = 200
+
+/**
+ * Puts the levels where all their products are `product`: a part of the share at which λ^k_g (x_g − w_k + s_kg) and
+ * (cap − λ^k_g) s_kg are, and w_k such that these parts sum to the share.
+ */
+function centreLevels({ shares, caps }: Levels, x: Float64Array, product: number, at: Point): void {
+  const people = x.length
+  for (let k = 0; k < shares.length; k++) {
+    let low = x.reduce((a, b) => Math.min(a, b))
+    let high = x.reduce((a, b) => Math.max(a, b))
+    const over = (people * product) / shares[k]
+    let beyond = over
+    while (sumAt(k, low) > shares[k]) low -= beyond *= 2
+    beyond = over
+    while (sumAt(k, high) < shares[k]) high += beyond *= 2
+    for (let halving = 0; halving < HALVINGS; halving++) {
+      const middle = (low + high) / 2
+      if (middle === low || middle === high) break
+      if (sumAt(k, middle) < shares[k]) low = middle
+      else high = middle
+    }
+    at.levels[k] = (low + high) / 2
+    sumAt(k, at.levels[k])
+  }
+
+  /** The sum of the parts of a level at w, which are written to the point with their partners. */
+  function sumAt(k: number, w: number): number {
+    let sum = 0
+    for (let g = 0; g < people; g++) {
+      const e = k * people + g
+      const cap = caps[e]
+      const lead = Math.abs(x[g] - w)
+      const small = (2 * product * cap) / (lead * cap + 2 * product + Math.hypot(lead * cap, 2 * product))
+      at.parts[e] = x[g] >= w ? small : cap - small
+      at.rests[e] = x[g] >= w ? cap - small : small
+      at.above[e] = product / at.parts[e]
+      at.below[e] = product / at.rests[e]
+      sum += at.parts[e]
+    }
+    return sum
+  }
 }

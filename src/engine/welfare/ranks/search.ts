@@ -19,6 +19,8 @@ const ACCEPTED = 1e-12
 /** A policy that follows from the weights is preferred to a closer one that does not, up to this error. */
 const TIED = 1e-9
 const ROUNDS = 40
+/** So many points without a lower error are enough. */
+const PATIENCE = 5
 /** Bends nearer to each other than this are one. */
 const SAME = 1e-12
 /** A rank is added where it makes this part of what the ranks of a policy make in the mean. */
@@ -70,8 +72,9 @@ function rankProblem(problem: WelfareProblem, welfareFunction: WelfareFunction):
   const largest = (table: Float64Array, row: number) =>
     table.subarray(row * items, (row + 1) * items).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
   const reach = Float64Array.from({ length: groups }, (_, g) => largest(utilities, g))
+  const least = reach.reduce((low, size) => (size > 0 ? Math.min(low, size) : low), Number.POSITIVE_INFINITY)
   const sizes = Float64Array.from({ length: count }, (_, k) => largest(slacks, k) || 1)
-  const unit = welfareFunction.value(reach, population) || reach.reduce((a, b) => Math.max(a, b), 0) || 1
+  const unit = Number.isFinite(least) ? welfareFunction.value(reach.map((size) => size || least), population) : 1
   const table = new Float64Array((groups + count) * items)
   for (let at = 0; at < utilities.length; at++) table[at] = utilities[at] / unit
   for (let at = 0; at < slacks.length; at++)
@@ -117,7 +120,8 @@ function referee(problem: WelfareProblem, welfareFunction: WelfareFunction, { un
         if (lower('tied', tied, candidate, prices)) stale = 0
       }
       const last = (temperature > 0 ? best.tied : best.free) ?? best.free
-      return (last !== null && errorOf(last) <= ROUNDING) || stale > 5
+      const error = last === null ? Number.POSITIVE_INFINITY : errorOf(last)
+      return error <= ROUNDING || stale > (error <= TIED ? PATIENCE : 10 * PATIENCE)
     }
   }
   const found = (): { certified: Certified | null; tied: boolean } => {
