@@ -5,7 +5,7 @@ import { Model, ModelSettings } from './model.ts'
 import { Policy, PolicySettings, Utility, UtilitySettings } from './policy.ts'
 import { Pooled } from './pooled.ts'
 import { preferenceMembers } from './preferences.ts'
-import { mapOf, named, ref } from './ref.ts'
+import { mapOf, named, oneOf, ref } from './ref.ts'
 import { Welfare } from './welfare.ts'
 
 const Numbers = mapOf(Type.Number())
@@ -21,12 +21,23 @@ const Seed = named(
   }),
 )
 
+const Mode = named(
+  'Mode',
+  oneOf(['ex-ante', 'ex-post'], {
+    default: 'ex-ante',
+    description:
+      'Where the welfare function is applied: `ex-ante` to what each group expects of the policy, W(Σ_i p_i u_i); `ex-post` to ' +
+      'what it gets of each item, Σ_i p_i W(u_i). Ex post there are no group weights: the welfare of each item is its reward.',
+  }),
+)
+
 const requestMembers = {
   ...preferenceMembers,
   model: Type.Optional(ref(Model)),
   utility: Type.Optional(ref(Utility)),
   policy: Type.Optional(ref(Policy)),
   constraints: Type.Optional(Constraints),
+  mode: Type.Optional(ref(Mode)),
   seed: Type.Optional(ref(Seed)),
 }
 
@@ -51,6 +62,7 @@ export const Settings = named(
       utility: ref(UtilitySettings),
       policy: ref(PolicySettings),
       welfare: ref(Welfare),
+      mode: ref(Mode),
       constraints: Type.Optional(Constraints),
       seed: Type.Integer(),
     },
@@ -120,6 +132,18 @@ export const Certificate = named(
 export const RankedItem = named(
   'RankedItem',
   Type.Object({ item: Type.String(), rank: Type.Integer(), reward: Type.Number() }, closed),
+)
+
+export const ExPostGroup = named(
+  'ExPostGroup',
+  Type.Object(
+    {
+      ...groupMembers,
+      utility: Type.Number({ description: "x_g(p*): the group's expected utility of the policy." }),
+      regret: Type.Number({ description: '`best` minus `utility`: what the group gives up.' }),
+    },
+    closed,
+  ),
 )
 
 const rewardOrNull = Type.Unsafe<number | null>({ type: ['number', 'null'] })
@@ -205,6 +229,58 @@ export const ContextualOptimum = named(
   ),
 )
 
+const { settings, ranking, constraints, discovery, certificate } = optimumMembers
+
+const exPostMembers = {
+  function: Type.String(),
+  mode: Type.Literal('ex-post', {
+    description:
+      'No group weights lead to this policy: a welfare function of the utilities of single items is no sum over groups.',
+  }),
+  settings,
+  temperature: Type.Number({ description: 'β: the KL coefficient to train with when using `rewards`.' }),
+  rewards: mapOf(rewardOrNull, {
+    description:
+      'The reward to train on: W of what the item gives to the groups, and what `constraints` of all contexts add to it. ' +
+      'Null for items that a constraint rules out, or that no context has.',
+  }),
+  ranking,
+  welfare: Type.Number({
+    description: 'Σ_i p_i W(u_i), the expected welfare of an item, without the KL term.',
+  }),
+  groups: Type.Array(ref(ExPostGroup)),
+  constraints,
+  discovery,
+  certificate,
+}
+
+export const ExPostOptimum = named(
+  'ExPostOptimum',
+  Type.Object(
+    {
+      ...exPostMembers,
+      policy: mapOf(Type.Number(), { description: 'The optimal lottery over items.' }),
+    },
+    { ...closed, description: 'The policy with the largest expected welfare of an item.' },
+  ),
+)
+
+export const ContextualExPostOptimum = named(
+  'ContextualExPostOptimum',
+  Type.Object(
+    {
+      ...exPostMembers,
+      policies: Type.Array(ref(ContextPolicy), {
+        description: 'One for each context, in the order of the request.',
+      }),
+    },
+    {
+      ...closed,
+      description: 'The policies with the largest expected welfare of an item, over several contexts.',
+    },
+  ),
+)
+
 const FrontItem = named(
   'FrontItem',
   Type.Object(
@@ -267,7 +343,13 @@ export const Front = named(
 
 export const AggregateResponse = named(
   'AggregateResponse',
-  Type.Union([ref(Optimum), ref(ContextualOptimum), ref(Front)]),
+  Type.Union([
+    ref(Optimum),
+    ref(ContextualOptimum),
+    ref(ExPostOptimum),
+    ref(ContextualExPostOptimum),
+    ref(Front),
+  ]),
 )
 
 export const CompareResponse = named(
@@ -289,6 +371,8 @@ export type GroupResult = Static<typeof GroupResult>
 export type FrontGroup = Static<typeof FrontGroup>
 export type OptimumResult = Static<typeof Optimum>
 export type ContextualOptimumResult = Static<typeof ContextualOptimum>
+export type ExPostResult = Static<typeof ExPostOptimum>
+export type ContextualExPostResult = Static<typeof ContextualExPostOptimum>
 export type FrontItem = Static<typeof FrontItem>
 export type FrontPolicy = Static<typeof FrontPolicy>
 export type FrontResult = Static<typeof Front>

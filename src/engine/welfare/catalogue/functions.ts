@@ -127,6 +127,102 @@ export const FUNCTIONS: readonly FunctionEntry[] = [
     source: 'Kolm, J. Economic Theory 12 (1976); Pollak, Australian Economic Papers 10 (1971)',
   },
   {
+    id: 'leximin',
+    meaning:
+      'Maximises the utility of the group that has least; where that is settled, of the one that has second least; and so on.',
+    formula: 'the largest (x_(1), x_(2), …) in the order of a dictionary',
+    parameters: [],
+    example: { function: 'leximin' },
+    claims: { ...invariantTo('common-scale', 'common-shift', 'population'), ...COMMON },
+    source: 'Sen, Collective Choice and Social Welfare (1970)',
+  },
+  {
+    id: 'generalised-gini',
+    meaning:
+      'Maximises the mean of the utilities, each counted by its rank: the lower in the order, the more it counts.',
+    formula: 'Σ_k x_(k) [Φ(N_k) − Φ(N_{k−1})]',
+    parameters: [
+      {
+        name: 'weights',
+        meaning:
+          'How much equal parts of the population count, from the worst off to the best off; never rising.',
+        minimum: 0,
+        maximum: 1e9,
+      },
+      {
+        name: 'parameter',
+        meaning:
+          'ν, in place of weights: the worst-off part t of the population counts 1 − (1 − t)^ν; 2, the default, is the Gini.',
+        minimum: 1,
+        maximum: 1000,
+      },
+    ],
+    example: { function: 'generalised-gini', parameter: 2 },
+    claims: {
+      ...invariantTo('common-scale', 'common-shift'),
+      ...COMMON,
+      'population-monotonicity': 'no',
+    },
+    source:
+      'Weymark, Mathematical Social Sciences 1 (1981); Donaldson & Weymark, J. Economic Theory 22 (1980)',
+  },
+  {
+    id: 'cvar',
+    meaning: 'Maximises the mean utility of the worst-off part of the population.',
+    formula: 'Σ_k x_(k) [Φ(N_k) − Φ(N_{k−1})], Φ(t) = min(t/α, 1)',
+    parameters: [
+      {
+        name: 'alpha',
+        meaning:
+          'α, the part of the population that is looked at, above 0: 1 is utilitarian, towards 0 maximin.',
+        minimum: 0,
+        maximum: 1,
+      },
+    ],
+    example: { function: 'cvar', alpha: 0.5 },
+    claims: {
+      ...invariantTo('common-scale', 'common-shift'),
+      ...COMMON,
+      pareto: 'weakly',
+      'pigou-dalton': 'weakly',
+      'population-monotonicity': 'no',
+    },
+    conditions: { pareto: 'Strictly where alpha is above 1 minus the smallest population.' },
+    source: 'Rockafellar & Uryasev, J. Risk 2 (2000)',
+  },
+  {
+    id: 'kalai-smorodinsky',
+    meaning:
+      'Gives every group the same part, as large as can be, of the most that it could gain if nobody lost; then more to ' +
+      'whoever can have it at no cost to others.',
+    formula: 'min_g x_g / b_g, b_g = max {x_g(p) : x(p) ≥ 0}',
+    parameters: [],
+    example: { function: 'kalai-smorodinsky' },
+    claims: {
+      ...invariantTo('common-scale', 'group-scale', 'population'),
+      ...COMMON,
+      'pigou-dalton': 'no',
+      'independence-of-the-unused': 'no',
+      'an-answer-always': 'no',
+    },
+    source: 'Kalai & Smorodinsky, Econometrica 43 (1975); Imai, Econometrica 51 (1983)',
+  },
+  {
+    id: 'relative-utilitarian',
+    meaning:
+      'Maximises the population-weighted mean of the utilities, each counted in units of how far policies can move its group.',
+    formula: 'Σ_g n_g x_g / range_g',
+    parameters: [],
+    example: { function: 'relative-utilitarian' },
+    claims: {
+      ...invariantTo('common-scale', 'common-shift', 'group-scale', 'group-shift'),
+      ...COMMON,
+      'pigou-dalton': 'no',
+      'independence-of-the-unused': 'no',
+    },
+    source: 'Dhillon & Mertens, Econometrica 67 (1999)',
+  },
+  {
     id: 'pareto-front',
     meaning:
       'Chooses nothing: lists every choice that no other beats for all groups, with the group weights that lead to it.',
