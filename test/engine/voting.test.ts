@@ -504,6 +504,12 @@ t.test('clones change nothing under Schulze, ranked pairs, split cycle and maxim
   )
   t.equal(named(winnersBy('borda', tableFrom(ballotsOf('3ab 2ba')))), 'a')
   t.equal(named(winnersBy('borda', tableFrom(ballotsOf('3abc 2bca')))), 'b', 'Borda: c is a clone of b')
+  const kemeny = ['4bac 5cba 4acb', '4bacd 5dcba 4acdb'].map((words) => tableFrom(ballotsOf(words)))
+  t.same(
+    kemeny.map((table) => named(winnersBy('kemeny', table))),
+    ['c', 'a'],
+    'Kemeny: d is a clone of c',
+  )
   const copeland = ['ab1 bc1 ca1', 'ab1 bc1 bd1 ca1 da1 cd1'].map(tableOf)
   t.equal(named(winnersBy('copeland', copeland[0])), 'abc')
   t.equal(named(winnersBy('copeland', copeland[1])), 'bc', 'Copeland: d is a clone of c')
@@ -779,8 +785,44 @@ t.test('large margins beside small ones leave every certificate in place', (t) =
   t.end()
 })
 
+t.test('a pooled fit may choose otherwise though all groups compared everything equally often', async (t) => {
+  // East goes by one issue, in which the items have 3, 0.5 and 0; west by another, with 0, 2 and 1.
+  const rows = [
+    ...beats('east', 'ab', 37, 3),
+    ...beats('east', 'ac', 38, 2),
+    ...beats('east', 'bc', 25, 15),
+    ...beats('west', 'ab', 5, 35),
+    ...beats('west', 'ac', 11, 29),
+    ...beats('west', 'bc', 29, 11),
+  ]
+  const request = { comparisons: rows, welfare: { function: 'utilitarian' } }
+  const { ranking, pooled } = (await aggregate(request as never)) as OptimumResult
+  t.same(
+    ranking.map(({ item }) => item),
+    ['a', 'b', 'c'],
+  )
+  t.equal(pooled?.equallyOften, true)
+  t.same(
+    pooled?.bradleyTerry?.ranking.map(({ item }) => item),
+    ['b', 'a', 'c'],
+  )
+  // Of the 80 comparisons with each other item b won 38 and 54, a 42 and 49.
+  t.same(
+    pooled?.borda.ranking.map(({ item, score }) => [item, Number(score.toFixed(12))]),
+    [
+      ['b', (38 + 54) / 160],
+      ['a', (42 + 49) / 160],
+      ['c', (26 + 31) / 160],
+    ],
+  )
+  const difference = { sameWinners: false, policyShare: 0, reversedPairs: 1, examples: [['a', 'b']] }
+  t.same(pooled?.against, [
+    { result: 0, function: 'utilitarian', winners: ['a'], bradleyTerry: difference, borda: difference },
+  ])
+})
+
 t.test('the pooled fit is told beside a welfare result, and where it differs', async (t) => {
-  // Two issues. East cares about the first, west, larger in comparisons, about the second; every pair equally often.
+  // West compared every pair twice as often as east, which feels more strongly.
   const even = {
     comparisons: [
       ...beats('east', 'ab', 15, 5),
