@@ -744,6 +744,12 @@ t.test('who is in which group, and in what order they spoke, matters only as it 
   )
 })
 
+t.test('sums of margins that only rounding tells apart tie', async (t) => {
+  // a has 3/9 − 1/9 and b 5/9 − 3/9, which are not the same doubles.
+  const { results } = await sent({ rankings: rankings('4abc 3bca 2cab'), rules: ['borda'] })
+  t.same(results[0].winners, ['a', 'b'])
+})
+
 t.test('ties of fits are found in spite of their rounding', async (t) => {
   // East and west are mirror images, so that each margin is a difference of equal numbers, in three units of size.
   for (const scale of [1, 7, 1000]) {
