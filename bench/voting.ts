@@ -19,7 +19,7 @@ type Peers = {
   votekit: Omit<Winners, 'tiers'> & { tiers: number[][] }
 }
 
-const count = Number(process.argv[2] ?? 1000)
+const count = Number(process.argv[2] ?? 1400)
 const random = seededRandom(4)
 const profiles = Array.from({ length: count }, (_, k) => profileOf(2 + (k % 6), k % 2 === 0 ? 8 : 200))
 const differences = await compare(profiles)

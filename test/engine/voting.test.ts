@@ -7,6 +7,7 @@ import { luFactor, luSolve, nullSpace } from '../../src/engine/numeric/eliminati
 import { linearProgramSolver } from '../../src/engine/numeric/linear-program.ts'
 import { seededRandom } from '../../src/engine/numeric/random.ts'
 import { vote } from '../../src/engine/vote.ts'
+import { VOTING_RULES } from '../../src/engine/voting/catalogue.ts'
 import { type Margins, marginsOf } from '../../src/engine/voting/margins.ts'
 import { strongestPaths } from '../../src/engine/voting/paths.ts'
 import { RULES, type Rule, type RuleResult, type Vote, voteOn } from '../../src/engine/voting/vote-on.ts'
@@ -646,6 +647,73 @@ t.test('Kemeny is exact to 16 items, and beyond where the majorities part them',
   t.end()
 })
 
+/** Rules that look at no more than the signs and the order of margins. */
+const ORDINAL: Rule[] = ['copeland', 'schulze', 'ranked-pairs', 'split-cycle']
+
+t.test('the catalogue claims what is tested here, of every rule that there is', async (t) => {
+  const claims = new Map(VOTING_RULES.map((entry) => [entry.id, entry]))
+  t.same([...claims.keys()], RULES)
+  const having = (axiom: string, list: 'satisfies' | 'fails' | 'invariantTo' = 'satisfies') =>
+    RULES.filter((rule) => claims.get(rule)?.[list].includes(axiom))
+  t.same(having('Condorcet consistency'), CONSISTENT)
+  t.same(having('Condorcet consistency', 'fails'), ['borda'])
+  t.same(having('winners in the Smith set'), CONSISTENT)
+  t.same(having('winners in the Smith set', 'fails'), ['borda'])
+  t.same(having('independence of clones'), ['schulze', 'split-cycle', 'maximal-lotteries'])
+  t.same(having('independence of clones where no other margins are equal'), ['ranked-pairs'])
+  t.same(having('independence of clones', 'fails'), ['borda', 'copeland', 'kemeny'])
+  t.same(having('neutrality', 'fails'), ['ranked-pairs'])
+  t.same(having('neutrality').length, RULES.length - 1)
+  t.same(having('anonymity'), RULES)
+  t.same(having('split invariance'), RULES)
+  t.same(having('a single winner', 'fails'), ['maximal-lotteries'])
+  t.same(having('a common scale of all margins', 'invariantTo'), RULES)
+  t.same(having('any change of margins that keeps their signs and their order', 'invariantTo'), ORDINAL)
+})
+
+t.test('the size of margins matters as far as the catalogue says', (t) => {
+  const changed = (table: Table, change: (m: number) => number) =>
+    table.map((row) => row.map((m) => Math.sign(m) * change(Math.abs(m))))
+  fc.assert(
+    fc.property(fc.oneof(tied({ min: 2, max: 6 }), distinct({ min: 2, max: 6 })), (table) => {
+      for (const rule of RULES)
+        t.same(
+          winnersBy(
+            rule,
+            changed(table, (m) => 8 * m),
+          ),
+          winnersBy(rule, table),
+          rule,
+        )
+      for (const rule of ORDINAL)
+        t.same(
+          winnersBy(
+            rule,
+            changed(table, (m) => m ** 3 + m),
+          ),
+          winnersBy(rule, table),
+          rule,
+        )
+    }),
+    run,
+  )
+  const squared: [Rule, string, string, string][] = [
+    ['borda', 'ab1 ac2 cb4', 'a', 'c'],
+    ['kemeny', 'ba3 ca3 ad3 bc1 db2 dc2', 'd', 'b'],
+    ['maximal-lotteries', 'ba2 ca2 ad4 bc1 db4 dc2', 'abcd', 'acd'],
+  ]
+  for (const [rule, words, before, after] of squared) {
+    const table = tableOf(words)
+    const both = [table, changed(table, (m) => m * m)]
+    t.same(
+      both.map((own) => named(winnersBy(rule, own))),
+      [before, after],
+      rule,
+    )
+  }
+  t.end()
+})
+
 const rankings = (words: string, group = 'all') =>
   ballotsOf(words).map(({ order, count }) => ({ group, count, ranking: order.map((i) => letters[i]) }))
 const sent = (request: unknown) => vote(request as VoteRequest)
@@ -1035,6 +1103,11 @@ t.test('POST /vote answers as its schema says, and refuses what has no meaning',
     { status: 422, kind: 'no-finite-estimate', says: /2 groups, "g" first, have no finite/ },
     'fits that do not exist',
   )
+  const odd = { g: { ['__proto__']: 2, constructor: 1, toString: 0 } }
+  const named = await post(app, '/vote', `{"rewards": ${JSON.stringify(odd)}}`)
+  t.match(named.body, /"lottery":{"__proto__":1,"constructor":0,"toString":0}/, 'any id is safe')
+  t.match(named.body, /"margins":{"__proto__":{"constructor":0.46/)
+
   const found = await post(app, '/vote', {
     comparisons: annotated,
     groups: { discover: { max: 2 } },
