@@ -38,7 +38,7 @@ const MarginOptions = named(
   Type.Object({ from: Type.Optional(ref(From)), pooling: Type.Optional(ref(Pooling)) }, closed),
 )
 
-export const VotingRule = named(
+const VotingRule = named(
   'VotingRule',
   oneOf(['borda', 'copeland', 'schulze', 'ranked-pairs', 'split-cycle', 'kemeny', 'maximal-lotteries'], {
     description: 'A way to choose from the margins of all pairs.',
@@ -374,6 +374,31 @@ export const VoteResponse = named(
   ),
 )
 
+/** What the catalogue tells of one rule. */
+export const VotingRuleEntry = named(
+  'VotingRuleEntry',
+  Type.Object(
+    {
+      id: ref(VotingRule),
+      meaning: Type.String({ description: 'What it does, in one sentence.' }),
+      formula: Type.String(),
+      invariantTo: Type.Array(Type.String(), {
+        description: 'What may be done to the margins without changing who wins.',
+      }),
+      satisfies: Type.Array(Type.String()),
+      fails: Type.Array(Type.String()),
+      source: Type.String(),
+    },
+    closed,
+  ),
+)
+
+export const VotingRuleList = named(
+  'VotingRuleList',
+  Type.Object({ rules: Type.Array(ref(VotingRuleEntry)) }, closed),
+)
+
+export type VotingRuleEntry = Static<typeof VotingRuleEntry>
 export type VoteRequest = Static<typeof VoteRequest>
 export type VoteResponse = Static<typeof VoteResponse>
 export type RuleAnswer = VoteResponse['results'][number]

@@ -124,7 +124,11 @@ function rulesOf({ rules = [...RULES] }: VoteRequest): Rule[] {
 }
 
 /** @throws Problem `invalid-request` where there are no items to vote on, or too many */
-function requireVotable(request: VoteRequest, { items, groups, source }: Preferences, from: Choices['from']) {
+function requireVotable(
+  request: VoteRequest,
+  { items, groups, features, source }: Preferences,
+  from: Choices['from'],
+) {
   const member = (['items', 'comparisons', 'rankings', 'rewards'] as const).find(
     (name) => request[name] !== undefined,
   ) as string
@@ -132,7 +136,7 @@ function requireVotable(request: VoteRequest, { items, groups, source }: Prefere
     throw invalidRequest([{ pointer: pointer(at), detail }])
   }
   const named = source.kind === 'rewards' || source.groups.every((group) => group.named)
-  if (!named && (from === 'counts' || request.items === undefined)) {
+  if (!named && (from === 'counts' || features === null)) {
     const detail =
       'bring feature differences of their own, which name no items to vote on: give items features, and ask for margins from fits'
     refuse('comparisons', detail)

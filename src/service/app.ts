@@ -12,6 +12,7 @@ import { openapiRoutes } from '../../routes/openapi.ts'
 import { problemsRoute } from '../../routes/problems.ts'
 import { questionsRoute } from '../../routes/questions.ts'
 import { voteRoute } from '../../routes/vote.ts'
+import { votingRulesRoute } from '../../routes/voting-rules.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
 import type { Config } from './config.ts'
@@ -119,6 +120,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     auditRoute,
     voteRoute,
     welfareFunctionsRoute,
+    votingRulesRoute,
     problemsRoute,
     healthRoutes,
     metricsRoute,

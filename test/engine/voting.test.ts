@@ -7,6 +7,7 @@ import { luFactor, luSolve, nullSpace } from '../../src/engine/numeric/eliminati
 import { linearProgramSolver } from '../../src/engine/numeric/linear-program.ts'
 import { seededRandom } from '../../src/engine/numeric/random.ts'
 import { vote } from '../../src/engine/vote.ts'
+import { VOTING_RULES } from '../../src/engine/voting/catalogue.ts'
 import { type Margins, marginsOf } from '../../src/engine/voting/margins.ts'
 import { strongestPaths } from '../../src/engine/voting/paths.ts'
 import { RULES, type Rule, type RuleResult, type Vote, voteOn } from '../../src/engine/voting/vote-on.ts'
@@ -504,6 +505,12 @@ t.test('clones change nothing under Schulze, ranked pairs, split cycle and maxim
   )
   t.equal(named(winnersBy('borda', tableFrom(ballotsOf('3ab 2ba')))), 'a')
   t.equal(named(winnersBy('borda', tableFrom(ballotsOf('3abc 2bca')))), 'b', 'Borda: c is a clone of b')
+  const kemeny = ['4bac 5cba 4acb', '4bacd 5dcba 4acdb'].map((words) => tableFrom(ballotsOf(words)))
+  t.same(
+    kemeny.map((table) => named(winnersBy('kemeny', table))),
+    ['c', 'a'],
+    'Kemeny: d is a clone of c',
+  )
   const copeland = ['ab1 bc1 ca1', 'ab1 bc1 bd1 ca1 da1 cd1'].map(tableOf)
   t.equal(named(winnersBy('copeland', copeland[0])), 'abc')
   t.equal(named(winnersBy('copeland', copeland[1])), 'bc', 'Copeland: d is a clone of c')
@@ -640,6 +647,73 @@ t.test('Kemeny is exact to 16 items, and beyond where the majorities part them',
   t.end()
 })
 
+/** Rules that look at no more than the signs and the order of margins. */
+const ORDINAL: Rule[] = ['copeland', 'schulze', 'ranked-pairs', 'split-cycle']
+
+t.test('the catalogue claims what is tested here, of every rule that there is', async (t) => {
+  const claims = new Map(VOTING_RULES.map((entry) => [entry.id, entry]))
+  t.same([...claims.keys()], RULES)
+  const having = (axiom: string, list: 'satisfies' | 'fails' | 'invariantTo' = 'satisfies') =>
+    RULES.filter((rule) => claims.get(rule)?.[list].includes(axiom))
+  t.same(having('Condorcet consistency'), CONSISTENT)
+  t.same(having('Condorcet consistency', 'fails'), ['borda'])
+  t.same(having('winners in the Smith set'), CONSISTENT)
+  t.same(having('winners in the Smith set', 'fails'), ['borda'])
+  t.same(having('independence of clones'), ['schulze', 'split-cycle', 'maximal-lotteries'])
+  t.same(having('independence of clones where no other margins are equal'), ['ranked-pairs'])
+  t.same(having('independence of clones', 'fails'), ['borda', 'copeland', 'kemeny'])
+  t.same(having('neutrality', 'fails'), ['ranked-pairs'])
+  t.same(having('neutrality').length, RULES.length - 1)
+  t.same(having('anonymity'), RULES)
+  t.same(having('split invariance'), RULES)
+  t.same(having('a single winner', 'fails'), ['maximal-lotteries'])
+  t.same(having('a common scale of all margins', 'invariantTo'), RULES)
+  t.same(having('any change of margins that keeps their signs and their order', 'invariantTo'), ORDINAL)
+})
+
+t.test('the size of margins matters as far as the catalogue says', (t) => {
+  const changed = (table: Table, change: (m: number) => number) =>
+    table.map((row) => row.map((m) => Math.sign(m) * change(Math.abs(m))))
+  fc.assert(
+    fc.property(fc.oneof(tied({ min: 2, max: 6 }), distinct({ min: 2, max: 6 })), (table) => {
+      for (const rule of RULES)
+        t.same(
+          winnersBy(
+            rule,
+            changed(table, (m) => 8 * m),
+          ),
+          winnersBy(rule, table),
+          rule,
+        )
+      for (const rule of ORDINAL)
+        t.same(
+          winnersBy(
+            rule,
+            changed(table, (m) => m ** 3 + m),
+          ),
+          winnersBy(rule, table),
+          rule,
+        )
+    }),
+    run,
+  )
+  const squared: [Rule, string, string, string][] = [
+    ['borda', 'ab1 ac2 cb4', 'a', 'c'],
+    ['kemeny', 'ba3 ca3 ad3 bc1 db2 dc2', 'd', 'b'],
+    ['maximal-lotteries', 'ba2 ca2 ad4 bc1 db4 dc2', 'abcd', 'acd'],
+  ]
+  for (const [rule, words, before, after] of squared) {
+    const table = tableOf(words)
+    const both = [table, changed(table, (m) => m * m)]
+    t.same(
+      both.map((own) => named(winnersBy(rule, own))),
+      [before, after],
+      rule,
+    )
+  }
+  t.end()
+})
+
 const rankings = (words: string, group = 'all') =>
   ballotsOf(words).map(({ order, count }) => ({ group, count, ranking: order.map((i) => letters[i]) }))
 const sent = (request: unknown) => vote(request as VoteRequest)
@@ -738,6 +812,12 @@ t.test('who is in which group, and in what order they spoke, matters only as it 
   )
 })
 
+t.test('sums of margins that only rounding tells apart tie', async (t) => {
+  // a has 3/9 − 1/9 and b 5/9 − 3/9, which are not the same doubles.
+  const { results } = await sent({ rankings: rankings('4abc 3bca 2cab'), rules: ['borda'] })
+  t.same(results[0].winners, ['a', 'b'])
+})
+
 t.test('ties of fits are found in spite of their rounding', async (t) => {
   // East and west are mirror images, so that each margin is a difference of equal numbers, in three units of size.
   for (const scale of [1, 7, 1000]) {
@@ -779,8 +859,44 @@ t.test('large margins beside small ones leave every certificate in place', (t) =
   t.end()
 })
 
+t.test('a pooled fit may choose otherwise though all groups compared everything equally often', async (t) => {
+  // East goes by one issue, in which the items have 3, 0.5 and 0; west by another, with 0, 2 and 1.
+  const rows = [
+    ...beats('east', 'ab', 37, 3),
+    ...beats('east', 'ac', 38, 2),
+    ...beats('east', 'bc', 25, 15),
+    ...beats('west', 'ab', 5, 35),
+    ...beats('west', 'ac', 11, 29),
+    ...beats('west', 'bc', 29, 11),
+  ]
+  const request = { comparisons: rows, welfare: { function: 'utilitarian' } }
+  const { ranking, pooled } = (await aggregate(request as never)) as OptimumResult
+  t.same(
+    ranking.map(({ item }) => item),
+    ['a', 'b', 'c'],
+  )
+  t.equal(pooled?.equallyOften, true)
+  t.same(
+    pooled?.bradleyTerry?.ranking.map(({ item }) => item),
+    ['b', 'a', 'c'],
+  )
+  // Of the 80 comparisons with each other item b won 38 and 54, a 42 and 49.
+  t.same(
+    pooled?.borda.ranking.map(({ item, score }) => [item, Number(score.toFixed(12))]),
+    [
+      ['b', (38 + 54) / 160],
+      ['a', (42 + 49) / 160],
+      ['c', (26 + 31) / 160],
+    ],
+  )
+  const difference = { sameWinners: false, policyShare: 0, reversedPairs: 1, examples: [['a', 'b']] }
+  t.same(pooled?.against, [
+    { result: 0, function: 'utilitarian', winners: ['a'], bradleyTerry: difference, borda: difference },
+  ])
+})
+
 t.test('the pooled fit is told beside a welfare result, and where it differs', async (t) => {
-  // Two issues. East cares about the first, west, larger in comparisons, about the second; every pair equally often.
+  // West compared every pair twice as often as east, which feels more strongly.
   const even = {
     comparisons: [
       ...beats('east', 'ab', 15, 5),
@@ -987,6 +1103,11 @@ t.test('POST /vote answers as its schema says, and refuses what has no meaning',
     { status: 422, kind: 'no-finite-estimate', says: /2 groups, "g" first, have no finite/ },
     'fits that do not exist',
   )
+  const odd = { g: { ['__proto__']: 2, constructor: 1, toString: 0 } }
+  const named = await post(app, '/vote', `{"rewards": ${JSON.stringify(odd)}}`)
+  t.match(named.body, /"lottery":{"__proto__":1,"constructor":0,"toString":0}/, 'any id is safe')
+  t.match(named.body, /"margins":{"__proto__":{"constructor":0.46/)
+
   const found = await post(app, '/vote', {
     comparisons: annotated,
     groups: { discover: { max: 2 } },
