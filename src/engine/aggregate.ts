@@ -27,6 +27,11 @@ import { type Rule, ruleOf } from './welfare/rule.ts'
 export type Stage = 'read' | 'fit' | 'solve'
 export type Observer = (stage: Stage, sizes: { groups: number; items: number }) => void
 
+/** How far work has come: the stage that it is in, and the part of this stage that is done, from 0 to 1. */
+export type Progress = { stage: Stage; fraction: number }
+/** Told of progress while it is made, often enough to watch: some hundreds of times at most a stage. */
+export type Reporter = (progress: Progress) => void
+
 /**
  * From preferences to the weights, policy and aggregated reward that are optimal under one welfare function.
  *
@@ -35,8 +40,9 @@ export type Observer = (stage: Stage, sizes: { groups: number; items: number }) 
 export async function aggregate(
   request: AggregateRequest,
   observe: Observer = () => {},
+  report: Reporter = () => {},
 ): Promise<AggregateResponse> {
-  const { results, ...discovery } = await compare({ ...request, welfare: [request.welfare] }, observe)
+  const { results, ...discovery } = await compare({ ...request, welfare: [request.welfare] }, observe, report)
   return { ...results[0], ...discovery }
 }
 
@@ -48,7 +54,9 @@ export async function aggregate(
 export async function compare(
   request: CompareRequest,
   observe: Observer = () => {},
+  report: Reporter = () => {},
 ): Promise<CompareResponse> {
+  report({ stage: 'read', fraction: 0 })
   const settings = modelSettings(request.model)
   const model = engineModel(settings)
   const discover = discoverSettings(request.groups, settings)
@@ -56,6 +64,7 @@ export async function compare(
   const choices = choicesOf(request, read)
   const { seed } = choices.settings
   observe('read', sizesOf(read))
+  report({ stage: 'fit', fraction: 0 })
 
   const { preferences, discovery } = discoverGroups(read, model, discover, seed)
   const rewards = await rewardsOf(preferences, model, seed)
@@ -64,11 +73,15 @@ export async function compare(
 
   const aggregation = aggregationOf(preferences, choices, rewards)
   const results: AggregateResponse[] = []
+  const solved = (done: number) => {
+    report({ stage: 'solve', fraction: (results.length + done) / request.welfare.length })
+  }
   for (const welfare of request.welfare) {
+    solved(0)
     const rule = ruleOf(welfare)
     results.push(
       rule === null
-        ? describeFront(aggregation, await paretoFront(aggregation.problem, seed))
+        ? describeFront(aggregation, paretoFront(aggregation.problem, seed, solved))
         : describeOptimum(aggregation, welfare, await optimumOf(aggregation, welfare, rule)),
     )
   }

@@ -1,4 +1,10 @@
-import type { FrontGroup, FrontResult, OptimumResult } from '../../schemas/aggregate.ts'
+import type {
+  FrontGroup,
+  FrontItem,
+  FrontPolicy,
+  FrontResult,
+  OptimumResult,
+} from '../../schemas/aggregate.ts'
 import type {
   Discovery as DiscoveryAnswer,
   FitSummary,
@@ -12,7 +18,9 @@ import { Problem } from './problem.ts'
 import type { FittedGroup, GroupRewards } from './rewards/rewards.ts'
 import type { Choices } from './settings.ts'
 import type { GroupUtilities } from './utilities/utilities.ts'
+import type { ItemFront } from './welfare/front/items.ts'
 import type { ParetoFront } from './welfare/front/pareto-front.ts'
+import type { PolicyFront } from './welfare/front/policies.ts'
 import type { NoGains } from './welfare/gains.ts'
 import type { Optimum, WelfareProblem } from './welfare/problem.ts'
 
@@ -59,43 +67,75 @@ export function describeOptimum(aggregation: Aggregation, welfare: Welfare, opti
 
 /** Tells a Pareto front in the names of the request. */
 export function describeFront(aggregation: Aggregation, found: ParetoFront): FrontResult {
-  const { preferences, choices, problem } = aggregation
+  const { preferences, choices } = aggregation
   const { groups, items } = preferences
-  const front =
-    found.items !== null
-      ? found.items.map(({ item, weights, share, shareError }) => ({
-          item: items[item],
-          utilities: keyedById(groups, (g) => problem.utilities[g * items.length + item]),
-          supported: weights !== null,
-          weights: weights === null ? null : keyedById(groups, (g) => weights[g]),
-          share: weights === null ? 0 : share,
-          shareError: weights === null ? 0 : shareError,
-        }))
-      : (found.policies ?? []).map(({ weights, policy, utilities }) => {
-          const rewards = aggregatedRewards(problem, weights)
-          return {
-            weights: keyedById(groups, (g) => weights[g]),
-            temperature: problem.temperature,
-            policy: keyedById(items, (i) => policy[i]),
-            rewards: keyedById(items, (i) => rewards[i]),
-            utilities: keyedById(groups, (g) => utilities[g]),
-          }
-        })
-  const { volume, error } = found.hypervolume
+  const front = found.kind === 'items' ? frontItems(aggregation, found) : frontPolicies(aggregation, found)
+  const { volume, error } = found.kind === 'items' ? found.hypervolume : found.hypervolume.inner
   const bounded = Number.isFinite(volume)
   return {
     function: 'pareto-front',
     settings: settingsOf(choices, { function: 'pareto-front' }),
     front: front as FrontResult['front'],
-    dominated: found.dominated.map(({ item, by }) => ({
+    ...(found.kind === 'policies' ? { approximation: approximationOf(found) } : {}),
+    dominated: found.dominated.map(({ item, by, count }) => ({
       item: items[item],
       by: by.map((other) => items[other]),
+      count,
     })),
+    lotteryDominated:
+      found.kind === 'policies'
+        ? []
+        : found.lotteryDominated.map(({ item, by, gains }) => ({
+            item: items[item],
+            by: keyedById(
+              by.map((part) => items[part.item]),
+              (k) => by[k].probability,
+            ),
+            gains: keyedById(groups, (g) => gains[g]),
+          })),
     hypervolume: bounded ? volume : null,
     hypervolumeError: bounded ? error : null,
     knee: front[found.knee],
     groups: groups.map((_, g) => describeGroup(aggregation, g)),
     certificate: found.certificate,
+  }
+}
+
+function frontItems({ preferences, problem }: Aggregation, { items: found }: ItemFront): FrontItem[] {
+  const { groups, items } = preferences
+  return found.map(({ item, weights, radius, share, shareError }) => ({
+    item: items[item],
+    utilities: keyedById(groups, (g) => problem.utilities[g * items.length + item]),
+    supported: weights !== null,
+    weights: weights === null ? null : keyedById(groups, (g) => weights[g]),
+    radius,
+    share,
+    shareError,
+  }))
+}
+
+function frontPolicies({ preferences, problem }: Aggregation, { policies }: PolicyFront): FrontPolicy[] {
+  const { groups, items } = preferences
+  return policies.map(({ weights, policy, utilities, divergence }) => {
+    const rewards = aggregatedRewards(problem, weights)
+    return {
+      weights: keyedById(groups, (g) => weights[g]),
+      temperature: problem.temperature,
+      policy: keyedById(items, (i) => policy[i]),
+      rewards: keyedById(items, (i) => rewards[i]),
+      utilities: keyedById(groups, (g) => utilities[g]),
+      divergence,
+    }
+  })
+}
+
+function approximationOf({ approximation, hypervolume }: PolicyFront): FrontResult['approximation'] {
+  const { volume, error } = hypervolume.outer
+  const bounded = Number.isFinite(volume)
+  return {
+    ...approximation,
+    hypervolumeLimit: bounded ? volume : null,
+    hypervolumeLimitError: bounded ? error : null,
   }
 }
 
