@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import { ConstraintResult, Constraints } from './constraints.ts'
 import { Annotators, Discovery, FitSummary, ReliabilityResult } from './fit.ts'
 import { Model, ModelSettings } from './model.ts'
 import { Policy, PolicySettings, Utility, UtilitySettings } from './policy.ts'
@@ -24,6 +25,7 @@ const requestMembers = {
   model: Type.Optional(ref(Model)),
   utility: Type.Optional(ref(Utility)),
   policy: Type.Optional(ref(Policy)),
+  constraints: Type.Optional(Constraints),
   seed: Type.Optional(ref(Seed)),
 }
 
@@ -48,6 +50,7 @@ export const Settings = named(
       utility: ref(UtilitySettings),
       policy: ref(PolicySettings),
       welfare: ref(Welfare),
+      constraints: Type.Optional(Constraints),
       seed: Type.Integer(),
     },
     {
@@ -61,7 +64,7 @@ export const Settings = named(
 const groupMembers = {
   id: Type.String(),
   population: Type.Number({ description: 'Normalised to sum 1.' }),
-  best: Type.Number({ description: 'The most that any policy gives the group.' }),
+  best: Type.Number({ description: 'The most that any policy gives the group, guardrails aside.' }),
   rewards: mapOf(Type.Number(), { description: 'Fitted (mean zero) or given.' }),
   utilities: mapOf(Type.Number(), { description: 'After scale and anchor: what `weights` multiply.' }),
   anchor: Type.Number({ description: 'What was subtracted after scaling.' }),
@@ -118,42 +121,85 @@ export const RankedItem = named(
   Type.Object({ item: Type.String(), rank: Type.Integer(), reward: Type.Number() }, closed),
 )
 
+const rewardOrNull = Type.Unsafe<number | null>({ type: ['number', 'null'] })
+
+const optimumMembers = {
+  function: Type.String(),
+  settings: ref(Settings),
+  weights: mapOf(Type.Number(), {
+    description: 'Group weights λ/S; they sum to 1. What floors add to them is in `constraints`.',
+  }),
+  weightScale: Type.Number({ description: 'S = Σλ.' }),
+  temperature: Type.Number({
+    description: 'β/S: the KL coefficient to train with when using `weights`.',
+  }),
+  supportOnly: Type.Boolean({
+    description:
+      'True at temperature 0: the weights support the policy and do not single it out. So too at temperatures so low that ' +
+      'the last digit of a weight would change the policy.',
+  }),
+  rewards: mapOf(rewardOrNull, {
+    description:
+      'The aggregated reward to train on: Σ_g weights_g · utilities_g, and what `constraints` of all contexts add to it: the ' +
+      'weight of each times the utilities of its group (floor), minus its costs (ceiling), or 1 for its items ' +
+      '(minimum-share). Null for items that a constraint rules out: the policy never chooses them.',
+  }),
+  rewardWeights: Type.Optional(
+    Type.Array(Type.Number(), {
+      description:
+        'Where rewards are linear in features and the scale is: Σ_g weights_g · scaleFactor_g · w_g, the reward weights ' +
+        'to train on. The weights of floors are added to those of their groups; what ceilings and minimum shares add to ' +
+        '`rewards` is not linear in features, and comes on top. Absent with a floor in a single context.',
+    }),
+  ),
+  ranking: Type.Array(ref(RankedItem), {
+    description: 'By aggregated reward; tied within 1e-9 of the range. Without items that are ruled out.',
+  }),
+  welfare: Type.Number({ description: 'W at the policy, without the KL term.' }),
+  groups: Type.Array(ref(GroupResult)),
+  constraints: Type.Optional(
+    Type.Array(ref(ConstraintResult), {
+      description: 'What became of the constraints, in the order of the request.',
+    }),
+  ),
+  discovery: Type.Optional(ref(Discovery)),
+  certificate: ref(Certificate),
+}
+
 export const Optimum = named(
   'Optimum',
   Type.Object(
-    {
-      function: Type.String(),
-      settings: ref(Settings),
-      weights: mapOf(Type.Number(), { description: 'Group weights λ/S; they sum to 1.' }),
-      weightScale: Type.Number({ description: 'S = Σλ.' }),
-      temperature: Type.Number({
-        description: 'β/S: the KL coefficient to train with when using `weights`.',
-      }),
-      supportOnly: Type.Boolean({
-        description:
-          'True at temperature 0: the weights support the policy and do not single it out. So too at temperatures so low that ' +
-          'the last digit of a weight would change the policy.',
-      }),
-      rewards: mapOf(Type.Number(), {
-        description: 'The aggregated reward to train on: Σ_g weights_g · utilities_g.',
-      }),
-      rewardWeights: Type.Optional(
-        Type.Array(Type.Number(), {
-          description:
-            'Where rewards are linear in features and the scale is: Σ_g weights_g · scaleFactor_g · w_g, the reward weights ' +
-            'to train on.',
-        }),
-      ),
-      policy: mapOf(Type.Number(), { description: 'The optimal lottery over items.' }),
-      ranking: Type.Array(ref(RankedItem), {
-        description: 'By aggregated reward; tied within 1e-9 of the range.',
-      }),
-      welfare: Type.Number({ description: 'W at the policy, without the KL term.' }),
-      groups: Type.Array(ref(GroupResult)),
-      discovery: Type.Optional(ref(Discovery)),
-      certificate: ref(Certificate),
-    },
+    { ...optimumMembers, policy: mapOf(Type.Number(), { description: 'The optimal lottery over items.' }) },
     { ...closed, description: 'The optimum of one welfare function.' },
+  ),
+)
+
+const ContextPolicy = named(
+  'ContextPolicy',
+  Type.Object(
+    {
+      context: Type.String(),
+      weight: Type.Number({ description: 'Of the context; normalised to sum 1.' }),
+      policy: mapOf(Type.Number(), { description: 'The optimal lottery over the items of the context.' }),
+      rewards: mapOf(rewardOrNull, {
+        description:
+          'The aggregated reward in this context: `rewards`, and what constraints of this context alone add to it.',
+      }),
+    },
+    { ...closed, description: 'The part of the optimum that is about one context.' },
+  ),
+)
+
+export const ContextualOptimum = named(
+  'ContextualOptimum',
+  Type.Object(
+    {
+      ...optimumMembers,
+      policies: Type.Array(ref(ContextPolicy), {
+        description: 'One for each context, in the order of the request.',
+      }),
+    },
+    { ...closed, description: 'The optimum of one welfare function over several contexts.' },
   ),
 )
 
@@ -182,21 +228,33 @@ const FrontItem = named(
   ),
 )
 
+const frontPolicyMembers = {
+  weights: Numbers,
+  temperature: Type.Number(),
+  rewards: mapOf(rewardOrNull, { description: 'The aggregated reward that leads to the policy.' }),
+  utilities: Numbers,
+  divergence: Type.Number({
+    description:
+      'KL(policy‖reference). What a group gets net of the KL term is its utility minus temperature times this.',
+  }),
+}
+
 const FrontPolicy = named(
   'FrontPolicy',
   Type.Object(
+    { ...frontPolicyMembers, policy: Numbers },
     {
-      weights: Numbers,
-      temperature: Type.Number(),
-      policy: Numbers,
-      rewards: Numbers,
-      utilities: Numbers,
-      divergence: Type.Number({
-        description:
-          'KL(policy‖reference). What a group gets net of the KL term is its utility minus temperature times this.',
-      }),
+      ...closed,
+      description: 'Above temperature 0, and with constraints: the policy that some group weights lead to.',
     },
-    { ...closed, description: 'Above temperature 0: the policy that some group weights lead to.' },
+  ),
+)
+
+const ContextualFrontPolicy = named(
+  'ContextualFrontPolicy',
+  Type.Object(
+    { ...frontPolicyMembers, policies: Type.Array(ref(ContextPolicy)) },
+    { ...closed, description: 'With several contexts: the policies that some group weights lead to.' },
   ),
 )
 
@@ -267,7 +325,11 @@ export const Front = named(
     {
       function: Type.Literal('pareto-front'),
       settings: ref(Settings),
-      front: Type.Union([Type.Array(ref(FrontItem)), Type.Array(ref(FrontPolicy))]),
+      front: Type.Union([
+        Type.Array(ref(FrontItem)),
+        Type.Array(ref(FrontPolicy)),
+        Type.Array(ref(ContextualFrontPolicy)),
+      ]),
       approximation: Type.Optional(ref(FrontApproximation)),
       dominated: Type.Array(ref(DominatedItem), {
         description: 'Items that others beat for some group and equal for the rest.',
@@ -289,7 +351,7 @@ export const Front = named(
         description: 'Standard error; 0 where the volume is exact, null where the volume is.',
       }),
       knee: Type.Unsafe<Record<string, unknown>>({
-        anyOf: [{ $ref: 'FrontItem#' }, { $ref: 'FrontPolicy#' }],
+        anyOf: [{ $ref: 'FrontItem#' }, { $ref: 'FrontPolicy#' }, { $ref: 'ContextualFrontPolicy#' }],
         description:
           "The point of the front nearest to giving every group its best, each group's range on the front being 1.",
       }),
@@ -301,7 +363,10 @@ export const Front = named(
   ),
 )
 
-export const AggregateResponse = named('AggregateResponse', Type.Union([ref(Optimum), ref(Front)]))
+export const AggregateResponse = named(
+  'AggregateResponse',
+  Type.Union([ref(Optimum), ref(ContextualOptimum), ref(Front)]),
+)
 
 export const CompareResponse = named(
   'CompareResponse',
@@ -317,8 +382,10 @@ export type Settings = Static<typeof Settings>
 export type GroupResult = Static<typeof GroupResult>
 export type FrontGroup = Static<typeof FrontGroup>
 export type OptimumResult = Static<typeof Optimum>
+export type ContextualOptimumResult = Static<typeof ContextualOptimum>
 export type FrontItem = Static<typeof FrontItem>
 export type FrontPolicy = Static<typeof FrontPolicy>
+export type ContextualFrontPolicy = Static<typeof ContextualFrontPolicy>
 export type FrontResult = Static<typeof Front>
 export type AggregateResponse = Static<typeof AggregateResponse>
 export type CompareResponse = Static<typeof CompareResponse>

@@ -38,6 +38,22 @@ const PowerMean = named(
     { ...closed, description: 'The power mean of the gains.' },
   ),
 )
+const KolmPollak = named(
+  'KolmPollak',
+  Type.Object(
+    {
+      function: Type.Literal('kolm-pollak'),
+      kappa: Type.Number({
+        minimum: 1e-9,
+        maximum: 1e9,
+        description:
+          'κ, the aversion to inequality, per unit of utility: a group that has 1/κ more than another counts 1/e of it. ' +
+          'Towards 0 utilitarian, towards ∞ maximin.',
+      }),
+    },
+    { ...closed, description: 'The Kolm–Pollak mean of the utilities, which may be negative.' },
+  ),
+)
 const ParetoFront = named(
   'ParetoFront',
   Type.Object(
@@ -49,7 +65,7 @@ const ParetoFront = named(
 /** The welfare function that combines the groups. */
 export const Welfare = named(
   'Welfare',
-  tagged('function', [Utilitarian, Nash, Maximin, PowerMean, ParetoFront], {
+  tagged('function', [Utilitarian, Nash, Maximin, PowerMean, KolmPollak, ParetoFront], {
     description: 'How the groups are combined.',
   }),
 )

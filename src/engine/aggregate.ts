@@ -8,19 +8,21 @@ import type { Welfare } from '../../schemas/welfare.ts'
 import { discoverGroups } from './annotators/discovered-groups.ts'
 import {
   type Aggregation,
+  conflictProblem,
   describeFront,
   describeOptimum,
   discoveryMember,
   noGainsProblem,
   sizesOf,
 } from './answer.ts'
+import { Conflict, pose } from './pose.ts'
 import { type Preferences, readPreferences } from './preferences.ts'
 import { type GroupRewards, rewardsOf } from './rewards/rewards.ts'
 import { type Choices, choicesOf, discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
 import { utilitiesOf } from './utilities/utilities.ts'
 import { paretoFront } from './welfare/front/pareto-front.ts'
 import { NoGains } from './welfare/gains.ts'
-import { NO_GUARDRAILS, type Optimum, oneContext, type WelfareProblem } from './welfare/problem.ts'
+import type { Optimum } from './welfare/problem.ts'
 import { type Rule, ruleOf } from './welfare/rule.ts'
 
 /** The stages of an aggregation, announced as each ends to whoever wants to time them. */
@@ -89,28 +91,28 @@ export async function compare(
   return { results, ...discoveryMember(preferences, discovery) }
 }
 
-/** The utilities that follow from rewards, and the problem that they pose. */
+/**
+ * The utilities that follow from rewards, and the problem that they pose.
+ *
+ * @throws Problem `constraints-conflict`
+ */
 export function aggregationOf(
   preferences: Preferences,
   choices: Choices,
   rewards: GroupRewards[],
 ): Aggregation {
-  const { groups, items, population } = preferences
-  const { reference, temperature, anchor } = choices
-  const utilities = rewards.map((group) =>
-    utilitiesOf(group, choices.settings.utility.scale, anchor, reference),
-  )
-  const problem: WelfareProblem = {
-    groups: groups.length,
-    items: items.length,
-    utilities: tableOf(utilities, items.length),
-    population,
-    reference,
-    temperature,
-    contexts: oneContext(items.length),
-    guardrails: NO_GUARDRAILS,
+  const { population } = preferences
+  const { reference, temperature, anchor, contexts, constraints } = choices
+  const { scale } = choices.settings.utility
+  const situations = choices.settings.policy.contexts === undefined ? null : contexts
+  const utilities = rewards.map((group) => utilitiesOf(group, scale, anchor, reference, situations))
+  try {
+    const values = utilities.map((group) => group.values)
+    const { problem, ...posed } = pose({ utilities: values, population, temperature, contexts, constraints })
+    return { preferences, choices, rewards, utilities, problem, ...posed }
+  } catch (error) {
+    throw error instanceof Conflict ? conflictProblem(choices, error) : error
   }
-  return { preferences, choices, rewards, utilities, problem }
 }
 
 /**
@@ -124,13 +126,4 @@ export async function optimumOf(aggregation: Aggregation, welfare: Welfare, rule
   } catch (error) {
     throw error instanceof NoGains ? noGainsProblem(aggregation, welfare, error) : error
   }
-}
-
-/** The utilities of all groups as one table, G × n, row-major. */
-function tableOf(utilities: { values: Float64Array }[], n: number): Float64Array {
-  const table = new Float64Array(utilities.length * n)
-  utilities.forEach(({ values }, g) => {
-    table.set(values, g * n)
-  })
-  return table
 }

@@ -7,6 +7,7 @@ export type ProblemKind =
   | 'no-finite-estimate'
   | 'collinear-features'
   | 'no-acceptable-policy'
+  | 'constraints-conflict'
   | 'not-converged'
 
 /**

@@ -113,6 +113,8 @@ function requirePlannable({ model, welfare, utility, policy }: QuestionsRequest)
   }
   if (model?.reliability !== undefined)
     refuse('must be left out: what an answer tells depends on who gives it', 'model', 'reliability')
+  if (policy?.contexts !== undefined)
+    refuse('must be left out: questions are planned for one policy over all items', 'policy', 'contexts')
   if (welfare === undefined) {
     const detail = 'has no meaning without a welfare function; leave it out'
     if (utility !== undefined) refuse(detail, 'utility')

@@ -76,6 +76,14 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
       '`certificate` prove that there is none: under them no item has a positive aggregated utility.',
     remedy: 'Choose another anchor, leave indifferent groups out, or use maximin or utilitarian.',
   },
+  'constraints-conflict': {
+    status: 422,
+    title: 'The constraints conflict',
+    meaning:
+      'No policy keeps all constraints together, or none with anything to spare. `conflict` lists as few of them as ' +
+      'contradict each other, with multipliers that prove it.',
+    remedy: 'Loosen or leave out one of the constraints that are listed.',
+  },
   'not-converged': {
     status: 422,
     title: 'No answer of the promised accuracy was found',

@@ -3,13 +3,15 @@
  *
  * @param values v; length n
  * @param policy length n, overwritten by p
- * @returns β log Σ_i π_i e^{v_i/β}, the value of the best policy, KL term included
+ * @param mass what the reference sums to, and then the policy: the weight of its context
+ * @returns β log Σ_i (π_i/mass) e^{v_i/β}, the value of the best policy, KL term included
  */
 export function gibbsPolicy(
   values: Float64Array,
   reference: Float64Array,
   temperature: number,
   policy: Float64Array,
+  mass = 1,
 ): number {
   const n = values.length
   let top = Number.NEGATIVE_INFINITY
@@ -23,8 +25,8 @@ export function gibbsPolicy(
   }
   let sum = 0
   for (let i = 0; i < n; i++) sum += policy[i]
-  for (let i = 0; i < n; i++) policy[i] /= sum
-  return top + temperature * (excess > -0.5 ? Math.log1p(excess) : Math.log(sum))
+  for (let i = 0; i < n; i++) policy[i] *= mass / sum
+  return top + temperature * (excess > -0.5 * mass ? Math.log1p(excess / mass) : Math.log(sum / mass))
 }
 
 /** KL(p‖π) = Σ_i (p_i log(p_i/π_i) − p_i + π_i), with 0·log 0 = 0: so written no term is negative, and none cancels. */

@@ -1,4 +1,5 @@
 import type { Welfare } from '../../../schemas/welfare.ts'
+import { kolmPollak } from './kolm-pollak.ts'
 import { maximin } from './maximin.ts'
 import { optimise } from './optimise.ts'
 import { powerMean } from './power-mean.ts'
@@ -9,6 +10,7 @@ import { utilitarian } from './utilitarian.ts'
  * How a welfare function chooses: from a problem to its optimum.
  *
  * @throws NoGains where it needs gains that no policy gives to every group
+ * @throws NoRoom where no policy meets all guardrails with room to spare
  * @throws Problem `not-converged` where the optimum cannot be proven to 1e-8
  */
 export type Rule = (problem: WelfareProblem) => Optimum | Promise<Optimum>
@@ -24,6 +26,8 @@ export function ruleOf(welfare: Welfare): Rule | null {
       return best(maximin)
     case 'power-mean':
       return best(welfare.exponent === 1 ? utilitarian : powerMean(welfare.exponent))
+    case 'kolm-pollak':
+      return best(kolmPollak(welfare.kappa))
     case 'pareto-front':
       return null
   }

@@ -1,4 +1,5 @@
-import { divergence, gibbsPolicy } from '../gibbs.ts'
+import { gibbsInContexts, topsOf } from '../contexts.ts'
+import { divergence } from '../gibbs.ts'
 import { optimise } from '../optimise.ts'
 import type { WelfareProblem } from '../problem.ts'
 import { utilitiesOf, valuesOf } from '../table.ts'
@@ -7,6 +8,8 @@ import { utilitarian } from '../utilitarian.ts'
 /** The best policy at fixed group weights. */
 export type Best = {
   policy: Float64Array
+  /** μ, the shadow prices of the guardrails; length K. */
+  prices: Float64Array
   /** x(p); length G. */
   utilities: Float64Array
   /** KL(p‖π). */
@@ -25,33 +28,31 @@ export type Best = {
  */
 export function bestPolicy(problem: WelfareProblem, weights: Float64Array): Best {
   if (problem.guardrails.limits.length > 0) {
-    const { policy, certificate } = optimise({ ...problem, population: weights }, utilitarian)
-    return described(problem, policy, certificate.gap)
+    const { policy, prices, certificate } = optimise({ ...problem, population: weights }, utilitarian)
+    return described(problem, policy, { prices, excess: certificate.gap })
   }
-  const { items, reference, temperature, contexts } = problem
+  const { items, temperature, contexts } = problem
   const values = new Float64Array(items)
   valuesOf(problem, weights, values)
   const policy = new Float64Array(items)
-  contexts.weights.forEach((weight, q) => {
-    const [from, to] = [contexts.starts[q], contexts.starts[q + 1]]
-    const own = policy.subarray(from, to)
-    const within = reference.slice(from, to).map((share) => share / weight)
-    if (temperature > 0) gibbsPolicy(values.subarray(from, to), within, temperature, own)
-    else {
-      let best = from
-      for (let i = from + 1; i < to; i++) if (values[i] > values[best]) best = i
-      policy[best] = 1
-    }
-    for (let i = from; i < to; i++) policy[i] *= weight
-  })
-  return described(problem, policy, 0)
+  if (temperature > 0) gibbsInContexts(problem, values, policy)
+  else {
+    topsOf(contexts, values).forEach((top, q) => {
+      policy[values.indexOf(top, contexts.starts[q])] = contexts.weights[q]
+    })
+  }
+  return described(problem, policy, { prices: new Float64Array(0), excess: 0 })
 }
 
-function described(problem: WelfareProblem, policy: Float64Array, excess: number): Best {
+function described(
+  problem: WelfareProblem,
+  policy: Float64Array,
+  { prices, excess }: Pick<Best, 'prices' | 'excess'>,
+): Best {
   const { groups, temperature, reference } = problem
   const utilities = new Float64Array(groups)
   utilitiesOf(problem, policy, utilities)
   const strayed = divergence(policy, reference)
   const net = utilities.map((utility) => (temperature > 0 ? utility - temperature * strayed : utility))
-  return { policy, utilities, divergence: strayed, net, excess }
+  return { policy, prices, utilities, divergence: strayed, net, excess }
 }

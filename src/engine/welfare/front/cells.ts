@@ -91,7 +91,7 @@ function centreProgram(
         sum += difference
       }
       const inPlane = squares - (sum * sum) / groups
-      const missing = r * Math.sqrt(inPlane > 0 ? inPlane : 0) - lead
+      const missing = r * Math.sqrt(Math.max(0, inPlane)) - lead
       if (missing <= 0 || missing * missing <= most * most * squares) continue
       if (squares <= twin.squares && twin.is(u, own, row)) continue
       most = missing / Math.sqrt(squares)

@@ -39,9 +39,9 @@ const [MOST_POLICIES, MOST_ENTRIES] = [250, 1_000_000]
 /** The bounds of so many cells are computed for one group; a bound takes a time of the order of G³. */
 const BOUNDS = 1e7
 /** Groups whose best and worst corner differ by less than this part of their range have nothing at stake. */
-const NOTHING = 1e-9
+const NOTHING = 1e-6
 /** At temperature 0 the best policies of one group may differ for the others: weights of this size choose. */
-const TIE_BREAK = 1e-7
+const TIE_BREAK = 1e-6
 /** Where there are more groups, the region that mixtures reach is not measured: it would take too many directions. */
 const MEASURED_GROUPS = 8
 
@@ -155,9 +155,9 @@ export function frontOfPolicies(
 function touchedAt(problem: WelfareProblem, unit: Float64Array, inUnits: Float64Array) {
   const raw = inUnits.map((weight, g) => weight / unit[g])
   const exact = bestPolicy(problem, onSimplex(raw))
-  const valueOf = (net: Float64Array) => raw.reduce((sum, weight, g) => sum + weight * net[g], 0)
+  const worth = raw.reduce((sum, weight, g) => sum + weight * exact.net[g], 0)
   const size = raw.reduce((sum, weight) => sum + weight, 0)
-  const value = valueOf(exact.net) + size * exact.excess
+  const value = worth + size * exact.excess
   if (problem.temperature > 0 || inUnits.every((weight) => weight > TIE_BREAK))
     return { raw, value, best: exact, weights: onSimplex(raw) }
   const mixed = onSimplex(inUnits.map((weight, g) => Math.max(weight, TIE_BREAK) / unit[g]))
