@@ -9,6 +9,8 @@ export type RegionVolume = { inner: Volume; outer: Volume }
 
 /** Directions from the anchors in which the region is measured. */
 const DIRECTIONS = 2000
+/** A point this far below the anchor of a group, in units of the most it can have, adds nothing to mixtures above them. */
+const FAR = 1e6
 
 /**
  * The volume of {z ≥ 0 : some point of the front has as much for every group}, between that of the mixtures of the points
@@ -44,7 +46,9 @@ function areas(touched: Touching[], [first, second]: Float64Array): RegionVolume
 function sampled(touched: Touching[], best: Float64Array, random: Random): RegionVolume {
   const groups = best.length
   // In units of what each group has at most, in which no direction is like another.
-  const points = touched.map(({ point }) => point.map((value, g) => value / best[g]))
+  const points = touched
+    .map(({ point }) => point.map((value, g) => value / best[g]))
+    .filter((point) => point.every((value) => value > -FAR))
   const faces = touched.map(({ weights, value }) => ({
     normal: weights.map((weight, g) => weight * best[g]),
     value,

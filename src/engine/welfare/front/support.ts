@@ -81,7 +81,7 @@ export function verdicts(
   }
   const first = groups + 3
   const program = (i: number, complete: boolean): HalfSpaces => ({
-    ...supportProgram(points, i),
+    ...supportProgram(points, i, complete ? 0 : 1),
     mostViolated(z) {
       const own = violatedSign(z, groups)
       if (own >= 0) return own
@@ -117,11 +117,18 @@ export function verdicts(
   return { verdicts: found as Verdict[], supported: frame.slice(0, framed).sort() }
 }
 
-/** Everything of the program in (λ, ε, α) but which half-space to look at; rival j is half-space G + 3 + j. */
-function supportProgram({ groups, utilities: u }: Points, i: number): Omit<HalfSpaces, 'mostViolated'> {
+/**
+ * Everything of the program in (λ, ε, α) but which half-space to look at; rival j is half-space G + 3 + j. With a margin of 0
+ * the objective has no ε, and the multipliers are those of the lottery whose least gain is largest, and of nothing else.
+ */
+function supportProgram(
+  { groups, utilities: u }: Points,
+  i: number,
+  margin: 0 | 1,
+): Omit<HalfSpaces, 'mostViolated'> {
   const [least, above] = [groups, groups + 1]
   const objective = new Float64Array(groups + 2)
-  objective[least] = 1
+  objective[least] = margin
   objective[above] = -1 / EQUAL
   return {
     dimension: groups + 2,
