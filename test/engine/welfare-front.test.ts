@@ -1,8 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
 import type { ContextualFrontPolicy, FrontItem, FrontPolicy, FrontResult } from '../../schemas/aggregate.ts'
+import { frontPicture } from '../../scripts/front-picture.ts'
 import { aggregate, type Progress } from '../../src/engine/aggregate.ts'
 import { linearProgramSolver } from '../../src/engine/numeric/linear-program.ts'
 import { seededRandom } from '../../src/engine/numeric/random.ts'
@@ -842,4 +844,27 @@ t.test('operators see how far a front is, and a client that goes away stops it',
   const small = { ...body, ...requestOf(problemOf(opposed(3, 9, 1, 0)), { function: 'pareto-front' }) }
   t.equal((await post(app, '/aggregate', small)).statusCode, 200, 'the worker is free again')
   t.notMatch((await app.inject('/metrics')).body, /commonweal_task_progress\{/)
+})
+
+t.test('the picture in the docs is the front that is answered', async (t) => {
+  const drawn = await readFile(new URL('../../docs/pareto-front.svg', import.meta.url), 'utf8')
+  t.equal(await frontPicture(), drawn, 'node scripts/front-picture.ts draws it again')
+})
+
+t.test('utilities at the ends of double precision have fronts with proof', async (t) => {
+  const sizes = [1e-99, 1e-30, 1, 1e12]
+  for (const [a, b] of sizes.flatMap((a) => sizes.map((b) => [a, b]))) {
+    for (const temperature of [0, 1e-6, 1, 1e6]) {
+      const table = [
+        [a, 0, 0.3 * a, 0.6 * a],
+        [0, b, 0.4 * b, 0.5 * b],
+        [0, 0, 1, 0],
+      ]
+      const request = requestOf(problemOf(table, { temperature }), { function: 'pareto-front' })
+      const answer = (await aggregate(request)) as FrontResult
+      t.equal(misfit('Front', answer), null, `${a}, ${b} at ${temperature}`)
+      t.ok(answer.certificate.relativeGap <= 1e-8)
+      t.ok(answer.front.length >= (temperature > 1 ? 1 : 3))
+    }
+  }
 })
