@@ -34,6 +34,11 @@ import { type ExPostRule, exPostRuleOf, type Rule, ruleOf } from './welfare/rule
 export type Stage = 'read' | 'fit' | 'solve'
 export type Observer = (stage: Stage, sizes: { groups: number; items: number }) => void
 
+/** How far work has come: the stage that it is in, and the part of this stage that is done, from 0 to 1. */
+export type Progress = { stage: Stage; fraction: number }
+/** Told of progress while it is made, often enough to watch: some hundreds of times at most a stage. */
+export type Reporter = (progress: Progress) => void
+
 /**
  * From preferences to the weights, policy and aggregated reward that are optimal under one welfare function.
  *
@@ -42,8 +47,15 @@ export type Observer = (stage: Stage, sizes: { groups: number; items: number }) 
 export async function aggregate(
   request: AggregateRequest,
   observe: Observer = () => {},
+  report: Reporter = () => {},
 ): Promise<AggregateResponse> {
-  const { results, ...beside } = await answersTo(request, [request.welfare], () => ['welfare'], observe)
+  const { results, ...beside } = await answersTo(
+    request,
+    [request.welfare],
+    () => ['welfare'],
+    observe,
+    report,
+  )
   return { ...results[0], ...beside }
 }
 
@@ -55,8 +67,9 @@ export async function aggregate(
 export async function compare(
   request: CompareRequest,
   observe: Observer = () => {},
+  report: Reporter = () => {},
 ): Promise<CompareResponse> {
-  return answersTo(request, request.welfare, (k) => ['welfare', k], observe)
+  return answersTo(request, request.welfare, (k) => ['welfare', k], observe, report)
 }
 
 async function answersTo(
@@ -64,7 +77,9 @@ async function answersTo(
   welfare: readonly Welfare[],
   at: (k: number) => (string | number)[],
   observe: Observer,
+  report: Reporter,
 ): Promise<CompareResponse> {
+  report({ stage: 'read', fraction: 0 })
   const settings = modelSettings(request.model)
   const model = engineModel(settings)
   requireAnswerable(request, welfare, at)
@@ -73,6 +88,7 @@ async function answersTo(
   const choices = choicesOf(request, read)
   const { seed } = choices.settings
   observe('read', sizesOf(read))
+  report({ stage: 'fit', fraction: 0 })
 
   const { preferences, discovery } = discoverGroups(read, model, discover, seed)
   const rewards = await rewardsOf(preferences, model, seed)
@@ -81,7 +97,13 @@ async function answersTo(
 
   const aggregation = aggregationOf(preferences, choices, rewards)
   const results: AggregateResponse[] = []
-  for (const each of welfare) results.push(await answerOf(aggregation, each))
+  const solved = (done: number) => {
+    report({ stage: 'solve', fraction: (results.length + done) / welfare.length })
+  }
+  for (const each of welfare) {
+    solved(0)
+    results.push(await answerOf(aggregation, each, solved))
+  }
   observe('solve', sizes)
   return {
     results,
@@ -91,14 +113,18 @@ async function answersTo(
 }
 
 /** The answer of one welfare function. */
-async function answerOf(aggregation: Aggregation, welfare: Welfare): Promise<AggregateResponse> {
+async function answerOf(
+  aggregation: Aggregation,
+  welfare: Welfare,
+  solved: (fraction: number) => void,
+): Promise<AggregateResponse> {
   const { mode, seed } = aggregation.choices.settings
   if (mode === 'ex-post') {
     const rule = exPostRuleOf(welfare) as ExPostRule
     return describeExPost(aggregation, welfare, await named(aggregation, welfare, rule))
   }
   const rule = ruleOf(welfare)
-  if (rule === null) return describeFront(aggregation, await paretoFront(aggregation.problem, seed))
+  if (rule === null) return describeFront(aggregation, paretoFront(aggregation.problem, seed, solved))
   return describeOptimum(aggregation, welfare, await optimumOf(aggregation, welfare, rule))
 }
 

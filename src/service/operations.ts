@@ -3,7 +3,7 @@ import type { AuditRequest } from '../../schemas/audit.ts'
 import type { FitRequest } from '../../schemas/fit.ts'
 import type { QuestionsRequest } from '../../schemas/questions.ts'
 import type { VoteRequest } from '../../schemas/vote.ts'
-import { aggregate, compare, type Observer, type Stage } from '../engine/aggregate.ts'
+import { aggregate, compare, type Observer, type Reporter, type Stage } from '../engine/aggregate.ts'
 import { audit } from '../engine/audit/audit.ts'
 import { fit } from '../engine/fit.ts'
 import { questions } from '../engine/questions.ts'
@@ -27,18 +27,26 @@ export type Answer = {
 }
 
 /** Reads a body, asks the engine, writes the answer. Never throws: a fault becomes a 500. */
-export async function answer(operation: Operation, body: Uint8Array): Promise<Answer> {
+export async function answer(
+  operation: Operation,
+  body: Uint8Array,
+  report: Reporter = () => {},
+): Promise<Answer> {
   let parsed: unknown
   try {
     parsed = parseJson(body)
   } catch (error) {
     return refusal(error, null, {})
   }
-  return answerParsed(operation, parsed)
+  return answerParsed(operation, parsed, report)
 }
 
 /** The same for a body that has been parsed. */
-export async function answerParsed(operation: Operation, body: unknown): Promise<Answer> {
+export async function answerParsed(
+  operation: Operation,
+  body: unknown,
+  report: Reporter = () => {},
+): Promise<Answer> {
   let sizes: Answer['sizes'] = null
   const seconds: Answer['seconds'] = {}
   let since = performance.now()
@@ -50,19 +58,19 @@ export async function answerParsed(operation: Operation, body: unknown): Promise
   }
   try {
     validate(operation, body)
-    const result = await run(operation, body, observe)
+    const result = await run(operation, body, observe, report)
     return { status: 200, body: encode(result), kind: null, sizes, seconds, fault: null }
   } catch (error) {
     return refusal(error, sizes, seconds)
   }
 }
 
-function run(operation: Operation, body: unknown, observe: Observer) {
+function run(operation: Operation, body: unknown, observe: Observer, report: Reporter) {
   switch (operation) {
     case 'aggregate':
-      return aggregate(body as AggregateRequest, observe)
+      return aggregate(body as AggregateRequest, observe, report)
     case 'compare':
-      return compare(body as CompareRequest, observe)
+      return compare(body as CompareRequest, observe, report)
     case 'fit':
       return fit(body as FitRequest, observe)
     case 'questions':
