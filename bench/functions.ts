@@ -1,0 +1,266 @@
+import type { Random } from '../src/engine/numeric/random.ts'
+
+/** What a welfare function may depend on besides the utilities. */
+export type Facts = {
+  /** n; length G, sum 1. */
+  population: number[]
+  /** How far items differ for each group; length G. */
+  ranges: number[]
+  /** The most that any policy gives each group; length G. */
+  bests: number[]
+}
+
+/**
+ * A welfare function as its definition has it, written out here and in peers.py, apart from the engine: what the engine's
+ * answers are held against.
+ */
+export type Definition = {
+  /** As a request names it. */
+  welfare: { function: string; [parameter: string]: unknown }
+  /** Whether utilities must not be negative. */
+  needsGains: boolean
+  /** Where W is a logarithm of a sum: the size of what its rounding is relative to. */
+  grain?: number
+  /** W(x). */
+  value(x: number[], facts: Facts): number
+  /** How far weights λ are outside of the set where W_* is finite; 0 inside. Null where that is not decided here. */
+  outside: ((lambda: number[], facts: Facts) => number) | null
+  /** W_*(λ) = inf_x {λ·x − W(x)}, for λ in that set. */
+  conjugate(lambda: number[], facts: Facts): number
+}
+
+/** A kind of welfare function, and how a member of it is drawn for utilities of some size. */
+export type Family = { name: string; draw(random: Random, size: number): Definition }
+
+const zero = () => 0
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
+const dot = (a: readonly number[], b: readonly number[]) => sum(a.map((value, k) => value * b[k]))
+
+/** How far weights are from a lottery over the groups. */
+function offSimplex(lambda: number[]): number {
+  return Math.max(Math.abs(sum(lambda) - 1), ...lambda.map((weight) => -weight))
+}
+
+/** The power mean of exponent ρ, at any exponent; 0 is the geometric mean. */
+export function powerMeanOf(x: readonly number[], population: readonly number[], exponent: number): number {
+  if (exponent <= 0 && x.some((value) => value <= 0)) return 0
+  const logs = x.map((value) => Math.log(Math.max(0, value)))
+  if (exponent === 0) return Math.exp(dot(logs, population))
+  const top = Math.max(...logs.map((log) => exponent * log))
+  if (top === Number.NEGATIVE_INFINITY) return 0
+  const mean = logs.reduce((total, log, g) => total + population[g] * Math.exp(exponent * log - top), 0)
+  return Math.exp((top + Math.log(mean)) / exponent)
+}
+
+function powerMean(welfare: Definition['welfare'], exponent: number): Definition {
+  const dual = exponent / (exponent - 1)
+  return {
+    welfare,
+    needsGains: true,
+    value: (x, { population }) => powerMeanOf(x, population, exponent),
+    outside: (lambda, { population }) =>
+      Math.max(
+        0,
+        1 -
+          powerMeanOf(
+            lambda.map((weight, g) => weight / population[g]),
+            population,
+            dual,
+          ),
+        ...lambda.map((weight) => -weight),
+      ),
+    conjugate: zero,
+  }
+}
+
+function utilitarian(
+  welfare: Definition['welfare'],
+  weigh: (facts: Facts) => number[] = ({ population }) => population,
+): Definition {
+  return {
+    welfare,
+    needsGains: false,
+    value: (x, facts) => dot(x, weigh(facts)),
+    outside: (lambda, facts) => {
+      const own = weigh(facts)
+      return Math.max(...lambda.map((weight, g) => Math.abs(weight / own[g] - 1)))
+    },
+    conjugate: zero,
+  }
+}
+
+function maximin(welfare: Definition['welfare']): Definition {
+  return {
+    welfare,
+    needsGains: false,
+    value: (x) => Math.min(...x),
+    outside: offSimplex,
+    conjugate: zero,
+  }
+}
+
+function kolmPollak(kappa: number): Definition {
+  return {
+    welfare: { function: 'kolm-pollak', kappa },
+    needsGains: false,
+    grain: 1 / kappa,
+    value: (x, { population }) => {
+      const low = Math.min(...x)
+      return (
+        low -
+        Math.log(x.reduce((total, value, g) => total + population[g] * Math.exp(-kappa * (value - low)), 0)) /
+          kappa
+      )
+    },
+    outside: offSimplex,
+    conjugate: (lambda, { population }) =>
+      -lambda.reduce(
+        (total, weight, g) => total + (weight > 0 ? weight * Math.log(weight / population[g]) : 0),
+        0,
+      ) / kappa,
+  }
+}
+
+/** Σ_k x_(k) [Φ(N_k) − Φ(N_{k−1})] from the worst off up; Φ concave from Φ(0) = 0 to Φ(1) = 1. */
+function rankDependent(welfare: Definition['welfare'], curve: (share: number) => number): Definition {
+  const phi = (share: number) => curve(Math.min(1, Math.max(0, share)))
+  return {
+    welfare,
+    needsGains: false,
+    value: (x, { population }) => {
+      let below = 0
+      let total = 0
+      for (const g of [...x.keys()].sort((a, b) => x[a] - x[b])) {
+        total += x[g] * (phi(below + population[g]) - phi(below))
+        below += population[g]
+      }
+      return total
+    },
+    // λ(S) ≤ Φ(n(S)) for all S: as Φ is the least of its tangents, the sets to look at are those of the largest λ/n.
+    outside: (lambda, { population }) => {
+      let worst = offSimplex(lambda)
+      let taken = 0
+      let weight = 0
+      const order = [...lambda.keys()].sort((a, b) => lambda[b] / population[b] - lambda[a] / population[a])
+      for (const g of order) {
+        taken += population[g]
+        weight += lambda[g]
+        worst = Math.max(worst, weight - phi(taken))
+      }
+      return worst
+    },
+    conjugate: zero,
+  }
+}
+
+/** Expressions with a conjugate in closed form. */
+const CUSTOM: Definition[] = [
+  maximin({ function: 'custom', expression: 'min(x)' }),
+  powerMean({ function: 'custom', expression: 'geomean(x)' }, 0),
+  powerMean({ function: 'custom', expression: 'powermean(x, -2)' }, -2),
+  {
+    welfare: { function: 'custom', expression: 'sum(n .* x) + 2 * min(x)' },
+    needsGains: false,
+    value: (x, { population }) => dot(x, population) + 2 * Math.min(...x),
+    outside: (lambda, { population }) => offSimplex(lambda.map((weight, g) => (weight - population[g]) / 2)),
+    conjugate: zero,
+  },
+  {
+    welfare: { function: 'custom', expression: 'sum(n .* sqrt(x))' },
+    needsGains: true,
+    value: (x, { population }) =>
+      dot(
+        x.map((value) => Math.sqrt(Math.max(0, value))),
+        population,
+      ),
+    outside: (lambda) => Math.max(0, ...lambda.map((weight) => -weight)),
+    conjugate: (lambda, { population }) => -sum(lambda.map((weight, g) => population[g] ** 2 / (4 * weight))),
+  },
+  {
+    welfare: { function: 'custom', expression: 'sum(n .* log(x))' },
+    needsGains: true,
+    value: (x, { population }) => dot(x.map(Math.log), population),
+    outside: (lambda) => Math.max(0, ...lambda.map((weight) => -weight)),
+    conjugate: (lambda, { population }) =>
+      sum(lambda.map((weight, g) => population[g] * (1 + Math.log(weight / population[g])))),
+  },
+]
+
+const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]
+
+/** Every welfare function with a single optimum, in the order of the catalogue. */
+export const FAMILIES: Family[] = [
+  { name: 'utilitarian', draw: () => utilitarian({ function: 'utilitarian' }) },
+  { name: 'nash', draw: () => powerMean({ function: 'nash' }, 0) },
+  { name: 'maximin', draw: () => maximin({ function: 'maximin' }) },
+  {
+    name: 'power-mean',
+    draw: (random) => {
+      const exponent = pick(random, [
+        0.9,
+        0.5,
+        0.1,
+        1e-6,
+        -1e-6,
+        -0.1,
+        -1,
+        -4,
+        -20,
+        -1000,
+        1 - 2 * random(),
+        -100 * random(),
+      ])
+      return powerMean({ function: 'power-mean', exponent }, exponent)
+    },
+  },
+  {
+    name: 'kolm-pollak',
+    draw: (random, size) =>
+      kolmPollak(Math.min(1e9, Math.max(1e-9, (10 ** (6 * random() - 3) || 1) / (size || 1)))),
+  },
+  {
+    name: 'generalised-gini',
+    draw: (random) => {
+      if (random() < 0.5) {
+        const parameter = pick(random, [1, 1.5, 2, 3, 10])
+        return rankDependent({ function: 'generalised-gini', parameter }, (t) => 1 - (1 - t) ** parameter)
+      }
+      const weights = Array.from({ length: 1 + Math.floor(6 * random()) }, () => Math.ceil(9 * random()))
+      weights.sort((a, b) => b - a)
+      const total = sum(weights)
+      const curve = (share: number) => {
+        const at = share * weights.length
+        const whole = Math.min(weights.length - 1, Math.floor(at))
+        return (sum(weights.slice(0, whole)) + (at - whole) * weights[whole]) / total
+      }
+      return rankDependent({ function: 'generalised-gini', weights }, curve)
+    },
+  },
+  {
+    name: 'cvar',
+    draw: (random) => {
+      const alpha = pick(random, [1, 0.5, 0.25, 0.1, 0.01, 1 - random()])
+      return rankDependent({ function: 'cvar', alpha }, (share) => Math.min(1, share / alpha))
+    },
+  },
+  // What comes after the least is held against the peer alone.
+  { name: 'leximin', draw: () => ({ ...maximin({ function: 'leximin' }), outside: offSimplex }) },
+  {
+    name: 'kalai-smorodinsky',
+    draw: () => ({
+      welfare: { function: 'kalai-smorodinsky' },
+      needsGains: true,
+      value: (x, { bests }) => Math.min(...x.map((value, g) => value / bests[g])),
+      outside: (lambda, { bests }) => offSimplex(lambda.map((weight, g) => weight * bests[g])),
+      conjugate: zero,
+    }),
+  },
+  {
+    name: 'relative-utilitarian',
+    draw: () =>
+      utilitarian({ function: 'relative-utilitarian' }, ({ population, ranges }) =>
+        population.map((share, g) => share / ranges[g]),
+      ),
+  },
+  { name: 'custom', draw: (random) => pick(random, CUSTOM) },
+]
