@@ -169,7 +169,9 @@ export function judge(problem: Problem, definition: Definition, response: Aggreg
     const lack = Math.max(...x.map((value, g) => (value < 0 ? -value / (facts.ranges[g] || 1) : 0)))
     if (lack > LIMIT) return { fault: `a loss of ${lack} of a range` }
   }
-  const welfare = definition.value(definition.needsGains ? x.map((value) => Math.max(0, value)) : x, facts)
+  // Of the utilities that are told, which are those of the policy but for rounding.
+  const told = answer.utilities.map((value) => (definition.needsGains ? Math.max(0, value) : value))
+  const welfare = definition.value(told, facts)
   const terms = lambda.reduce((sum, weight, g) => sum + weight * largest[g], 0)
   const grain = definition.grain ?? 0
   if (!(Math.abs(welfare - answer.welfare) <= 1e-9 * Math.max(Math.abs(welfare), terms) + 1e-14 * grain))
@@ -178,12 +180,14 @@ export function judge(problem: Problem, definition: Definition, response: Aggreg
   if (!(outside <= 1e-9)) return { fault: `weights outside the dual set by ${outside}` }
 
   const limits = limitsOf(problem)
+  let bought = 0
   const items = Object.keys(policy.reference)
   for (const [k, { cost, limit }] of limits.entries()) {
     const costs = items.map(cost)
     const range = Math.max(...costs) - Math.min(...costs)
     const over = mean(cost) - limit
     if (over > LIMIT * (range || 1)) return { fault: `exceeds limit ${k} by ${over / (range || 1)}` }
+    bought += prices[k] * Math.max(0, over)
   }
   let dual = -definition.conjugate(lambda, facts)
   let divergence = 0
@@ -221,7 +225,7 @@ export function judge(problem: Problem, definition: Definition, response: Aggreg
   const size = Math.max(Math.abs(objective), ranges)
   const rounding = 1e-14 * (beta + terms + paid + grain + Math.abs(definition.conjugate(lambda, facts)))
   const gap = dual - objective
-  if (gap < -(1e-9 * size + rounding)) return { fault: `negative gap ${gap / size}` }
+  if (gap < -(1e-9 * size + rounding + bought)) return { fault: `negative gap ${gap / size}` }
   if (gap > LIMIT * size + rounding)
     return { fault: `relative gap ${gap / size}, told ${answer.relativeGap}` }
   return { gap: size === 0 ? 0 : Math.max(0, gap - rounding) / size, objective }
