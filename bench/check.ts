@@ -26,15 +26,19 @@ export function requestOf(problem: Problem, { welfare }: Pick<Definition, 'welfa
   return { ...problem, utility: { scale: 'none', anchor: 'zero' }, welfare } as unknown as AggregateRequest
 }
 
+/** The lottery of one context over its items. */
+export type Lottery = { weight: number; shares: Record<string, number>; ruledOut: Set<string> }
+
 /** What an answer says, as numbers. */
 type Answer = {
   /** λ and μ. */
   lambda: number[]
   prices: number[]
   /** The lottery of each context, and whether its items are ruled out. */
-  policies: { weight: number; shares: Record<string, number>; ruledOut: Set<string> }[]
+  policies: Lottery[]
   utilities: number[]
   welfare: number
+  gap: number
   relativeGap: number
 }
 
@@ -51,7 +55,7 @@ type Loose = {
   }[]
   constraints?: { price: number | null }[]
   groups: { id: string; utility: number }[]
-  certificate: { relativeGap: number }
+  certificate: { gap: number; relativeGap: number }
 }
 
 export function readAnswer({ groups }: Problem, response: AggregateResponse): Answer {
@@ -68,6 +72,7 @@ export function readAnswer({ groups }: Problem, response: AggregateResponse): An
     })) ?? [{ weight: 1, shares: answer.policy ?? {}, ruledOut: ruledOut(answer.rewards) }],
     utilities: answer.groups.map(({ utility }) => utility),
     welfare: answer.welfare,
+    gap: answer.certificate.gap,
     relativeGap: answer.certificate.relativeGap,
   }
 }
@@ -91,6 +96,14 @@ export function factsOf({ rewards, groups, policy }: Problem): Facts {
       ),
     ),
   }
+}
+
+/** Whether the most that a group can get is its best item in every context: no other group would lose, and no limit forbids. */
+function bestsAreKnown({ rewards, constraints }: Problem): boolean {
+  return (
+    constraints === undefined &&
+    Object.values(rewards).every((own) => Object.values(own).every((value) => value >= 0))
+  )
 }
 
 /** The reference policy of each context. */
@@ -119,8 +132,98 @@ function limitsOf({ rewards, constraints = [] }: Problem) {
   })
 }
 
-/** How sure the numbers of an answer are, computed from them alone and by the definition of W; or what is wrong with them. */
-export type Verdict = { gap: number; objective: number } | { fault: string }
+/** x of a policy. */
+export function utilitiesAt({ rewards, groups }: Problem, lotteries: readonly Lottery[]): number[] {
+  return groups.map(({ id }) => meanOf(lotteries, (item) => rewards[id][item]))
+}
+
+/** Σ_q w_q Σ_i p_qi · of(i). */
+function meanOf(lotteries: readonly Lottery[], of: (item: string) => number): number {
+  return lotteries.reduce(
+    (sum, { weight, shares }) =>
+      sum + weight * Object.entries(shares).reduce((part, [item, share]) => part + share * of(item), 0),
+    0,
+  )
+}
+
+/** KL(p‖π), relative to what is left of π, so that ruling items out is no part of it. */
+function divergenceOf(problem: Problem, lotteries: readonly Lottery[]): number {
+  return lotteries.reduce((sum, { weight, shares }, q) => {
+    const left = leftOf(problem, lotteries)[q]
+    return left.reduce((part, [item, reference]) => {
+      const share = shares[item]
+      return share > 0 ? part + weight * share * Math.log(share / reference) : part
+    }, sum)
+  }, 0)
+}
+
+/** The items that are not ruled out, with their part of what is left of the reference; one list a context. */
+function leftOf(problem: Problem, lotteries: readonly Lottery[]): [string, number][][] {
+  return referencesOf(problem).map((reference, q) => {
+    const left = Object.entries(reference).filter(([item]) => !lotteries[q].ruledOut.has(item))
+    const total = left.reduce((sum, [, share]) => sum + share, 0)
+    return left.map(([item, share]) => [item, share / total])
+  })
+}
+
+/** F(p) = W(x(p)) − β KL(p‖π), by the definition. */
+export function objectiveAt(problem: Problem, definition: Definition, lotteries: readonly Lottery[]): number {
+  const x = utilitiesAt(problem, lotteries).map((value) =>
+    definition.needsGains ? Math.max(0, value) : value,
+  )
+  const beta = problem.policy.temperature
+  const cost = beta > 0 ? beta * divergenceOf(problem, lotteries) : 0
+  return definition.value(x, factsOf(problem)) - cost
+}
+
+/** A problem as one of columns, each an item in a context that is not banned: what a peer is asked. */
+export function columnsOf(problem: Problem) {
+  const { rewards, groups, policy, constraints = [] } = problem
+  const banned = new Set(constraints.flatMap((one) => (one.kind === 'ban' ? one.items : [])))
+  const contexts = policy.contexts ?? [{ weight: 1, items: Object.keys(policy.reference) }]
+  const total = contexts.reduce((sum, { weight }) => sum + weight, 0)
+  const empty = contexts.map(
+    ({ weight, items }): Lottery => ({
+      weight: weight / total,
+      shares: Object.fromEntries(items.map((item) => [item, 0])),
+      ruledOut: new Set(items.filter((item) => banned.has(item))),
+    }),
+  )
+  const left = leftOf(problem, empty)
+  const columns = left.flatMap((own) => own.map(([item]) => item))
+  const limits = limitsOf(problem).filter((_, k) => constraints[k].kind !== 'ban')
+  return {
+    /** The problem as peers get it. */
+    asked: ({ welfare }: Definition) => ({
+      welfare,
+      utilities: groups.map(({ id }) => columns.map((item) => rewards[id][item])),
+      population: factsOf(problem).population,
+      ranges: factsOf(problem).ranges,
+      reference: left.flatMap((own, q) => own.map(([, share]) => share * empty[q].weight)),
+      temperature: policy.temperature,
+      sizes: left.map((own) => own.length),
+      weights: empty.map(({ weight }) => weight),
+      costs: limits.map(({ cost }) => columns.map(cost)),
+      limits: limits.map(({ limit }) => limit),
+    }),
+    /** The lotteries of a policy over columns, rounded onto the simplex. */
+    lotteries(policy: readonly number[]): Lottery[] {
+      let at = 0
+      return empty.map(({ weight, shares, ruledOut }, q) => {
+        const own = left[q].map(([item]) => [item, Math.max(0, policy[at++])] as const)
+        const sum = own.reduce((part, [, share]) => part + share, 0)
+        const kept = Object.fromEntries(own.map(([item, share]) => [item, share / sum]))
+        return { weight, shares: { ...shares, ...kept }, ruledOut }
+      })
+    },
+  }
+}
+
+/**
+ * How sure the numbers of an answer are, computed from them alone and by the definition of W; or what is wrong with them.
+ * The gap is told relative to max(|F|, Σ_g λ_g·range_g), and as it is.
+ */
+export type Verdict = { relativeGap: number; gap: number } | { fault: string }
 
 /** A gap above this is no answer. */
 const LIMIT = 1e-8
@@ -155,13 +258,7 @@ export function judge(problem: Problem, definition: Definition, response: Aggreg
   if (prices.some((price) => price < 0)) return { fault: 'a price below 0' }
 
   const largest = groups.map(({ id }) => Math.max(...Object.values(rewards[id]).map(Math.abs)))
-  const mean = (of: (item: string) => number) =>
-    policies.reduce(
-      (sum, { weight, shares }) =>
-        sum + weight * Object.entries(shares).reduce((part, [item, share]) => part + share * of(item), 0),
-      0,
-    )
-  const x = groups.map(({ id }) => mean((item) => rewards[id][item]))
+  const x = utilitiesAt(problem, policies)
   const wrong = x.findIndex((value, g) => !(Math.abs(value - answer.utilities[g]) <= 1e-12 * largest[g]))
   if (wrong >= 0)
     return { fault: `utility ${answer.utilities[wrong]} of ${groups[wrong].id}, not ${x[wrong]}` }
@@ -172,6 +269,8 @@ export function judge(problem: Problem, definition: Definition, response: Aggreg
   // Of the utilities that are told, which are those of the policy but for rounding.
   const told = answer.utilities.map((value) => (definition.needsGains ? Math.max(0, value) : value))
   const welfare = definition.value(told, facts)
+  if (definition.usesBests === true && !bestsAreKnown(problem))
+    return { relativeGap: answer.relativeGap, gap: answer.gap }
   const terms = lambda.reduce((sum, weight, g) => sum + weight * largest[g], 0)
   const grain = definition.grain ?? 0
   if (!(Math.abs(welfare - answer.welfare) <= 1e-9 * Math.max(Math.abs(welfare), terms) + 1e-14 * grain))
@@ -185,42 +284,26 @@ export function judge(problem: Problem, definition: Definition, response: Aggreg
   for (const [k, { cost, limit }] of limits.entries()) {
     const costs = items.map(cost)
     const range = Math.max(...costs) - Math.min(...costs)
-    const over = mean(cost) - limit
+    const over = meanOf(policies, cost) - limit
     if (over > LIMIT * (range || 1)) return { fault: `exceeds limit ${k} by ${over / (range || 1)}` }
     bought += prices[k] * Math.max(0, over)
   }
   let dual = -definition.conjugate(lambda, facts)
-  let divergence = 0
-  const references = referencesOf(problem)
-  policies.forEach(({ weight, shares, ruledOut }, q) => {
-    const reference = references[q]
-    const left = Object.keys(reference).filter((item) => !ruledOut.has(item))
-    const values = left.map((item) => {
+  leftOf(problem, policies).forEach((left, q) => {
+    const values = left.map(([item]) => {
       const own = groups.reduce((sum, { id }, g) => sum + lambda[g] * rewards[id][item], 0)
       return limits.reduce((sum, { cost }, k) => sum - prices[k] * cost(item), own)
     })
     const top = Math.max(...values)
-    if (beta === 0) dual += weight * top
-    else {
-      // Relative to what is left of the reference, so that ruling items out is no part of D or F.
-      const total = left.reduce((sum, item) => sum + reference[item], 0)
-      const sum = values.reduce(
-        (part, value, i) => part + (reference[left[i]] / total) * Math.exp((value - top) / beta),
-        0,
-      )
-      dual += weight * (top + beta * Math.log(sum))
-      for (const item of left) {
-        const share = shares[item]
-        if (share > 0) divergence += weight * share * Math.log((share * total) / reference[item])
-      }
-    }
+    const soft = left.reduce((sum, [, share], i) => sum + share * Math.exp((values[i] - top) / beta), 0)
+    dual += policies[q].weight * (beta > 0 ? top + beta * Math.log(soft) : top)
   })
   let paid = 0
   limits.forEach(({ limit }, k) => {
     dual += prices[k] * limit
     paid += prices[k] * Math.abs(limit)
   })
-  const objective = welfare - beta * divergence
+  const objective = welfare - (beta > 0 ? beta * divergenceOf(problem, policies) : 0)
   const ranges = facts.ranges.reduce((sum, range, g) => sum + lambda[g] * range, 0)
   const size = Math.max(Math.abs(objective), ranges)
   const rounding = 1e-14 * (beta + terms + paid + grain + Math.abs(definition.conjugate(lambda, facts)))
@@ -228,5 +311,5 @@ export function judge(problem: Problem, definition: Definition, response: Aggreg
   if (gap < -(1e-9 * size + rounding + bought)) return { fault: `negative gap ${gap / size}` }
   if (gap > LIMIT * size + rounding)
     return { fault: `relative gap ${gap / size}, told ${answer.relativeGap}` }
-  return { gap: size === 0 ? 0 : Math.max(0, gap - rounding) / size, objective }
+  return { relativeGap: size === 0 ? 0 : Math.max(0, gap - rounding) / size, gap: Math.max(0, gap) }
 }

@@ -19,6 +19,10 @@ export type Definition = {
   welfare: { function: string; [parameter: string]: unknown }
   /** Whether utilities must not be negative. */
   needsGains: boolean
+  /** Whether W depends on what each group can get at most. */
+  usesBests?: boolean
+  /** Whether a policy that has nearly the best welfare has nearly its utilities: W is curved enough, or lexicographic. */
+  curved?: boolean
   /** Where W is a logarithm of a sum: the size of what its rounding is relative to. */
   grain?: number
   /** W(x). */
@@ -29,8 +33,8 @@ export type Definition = {
   conjugate(lambda: number[], facts: Facts): number
 }
 
-/** A kind of welfare function, and how a member of it is drawn for utilities of some size. */
-export type Family = { name: string; draw(random: Random, size: number): Definition }
+/** A kind of welfare function, and how a member of it is drawn for utilities of some size: as people would, or wildly. */
+export type Family = { name: string; draw(random: Random, size: number, wild: boolean): Definition }
 
 const zero = () => 0
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
@@ -57,6 +61,7 @@ function powerMean(welfare: Definition['welfare'], exponent: number): Definition
   return {
     welfare,
     needsGains: true,
+    curved: exponent >= -4 && exponent <= 0.5,
     value: (x, { population }) => powerMeanOf(x, population, exponent),
     outside: (lambda, { population }) =>
       Math.max(
@@ -103,6 +108,7 @@ function kolmPollak(kappa: number): Definition {
   return {
     welfare: { function: 'kolm-pollak', kappa },
     needsGains: false,
+    curved: kappa >= 0.3 && kappa <= 10,
     grain: 1 / kappa,
     value: (x, { population }) => {
       const low = Math.min(...x)
@@ -168,6 +174,7 @@ const CUSTOM: Definition[] = [
   {
     welfare: { function: 'custom', expression: 'sum(n .* sqrt(x))' },
     needsGains: true,
+    curved: true,
     value: (x, { population }) =>
       dot(
         x.map((value) => Math.sqrt(Math.max(0, value))),
@@ -179,6 +186,7 @@ const CUSTOM: Definition[] = [
   {
     welfare: { function: 'custom', expression: 'sum(n .* log(x))' },
     needsGains: true,
+    curved: true,
     value: (x, { population }) => dot(x.map(Math.log), population),
     outside: (lambda) => Math.max(0, ...lambda.map((weight) => -weight)),
     conjugate: (lambda, { population }) =>
@@ -215,8 +223,10 @@ export const FAMILIES: Family[] = [
   },
   {
     name: 'kolm-pollak',
-    draw: (random, size) =>
-      kolmPollak(Math.min(1e9, Math.max(1e-9, (10 ** (6 * random() - 3) || 1) / (size || 1)))),
+    draw: (random, size, wild) => {
+      const kappa = 10 ** (wild ? 6 * random() - 3 : 2 * random() - 1) / (size || 1)
+      return kolmPollak(Math.min(1e9, Math.max(1e-9, kappa)))
+    },
   },
   {
     name: 'generalised-gini',
@@ -244,12 +254,14 @@ export const FAMILIES: Family[] = [
     },
   },
   // What comes after the least is held against the peer alone.
-  { name: 'leximin', draw: () => ({ ...maximin({ function: 'leximin' }), outside: offSimplex }) },
+  { name: 'leximin', draw: () => ({ ...maximin({ function: 'leximin' }), curved: true }) },
   {
     name: 'kalai-smorodinsky',
     draw: () => ({
       welfare: { function: 'kalai-smorodinsky' },
       needsGains: true,
+      usesBests: true,
+      curved: true,
       value: (x, { bests }) => Math.min(...x.map((value, g) => value / bests[g])),
       outside: (lambda, { bests }) => offSimplex(lambda.map((weight, g) => weight * bests[g])),
       conjugate: zero,

@@ -1,4 +1,3 @@
-import type { AggregateRequest } from '../schemas/aggregate.ts'
 import { aggregate } from '../src/engine/aggregate.ts'
 import { type Random, seededRandom } from '../src/engine/numeric/random.ts'
 import { Problem as Refusal } from '../src/engine/problem.ts'
@@ -7,6 +6,8 @@ import { adversarialProblem } from '../test/helpers/adversarial.ts'
 import { tableOf } from '../test/helpers/problems.ts'
 import { type Constraint, judge, type Problem, requestOf } from './check.ts'
 import { type Definition, FAMILIES } from './functions.ts'
+import { knownFamilies, knownFeatures } from './known.ts'
+import { option } from './option.ts'
 import { scientific } from './report.ts'
 
 /**
@@ -19,10 +20,6 @@ import { scientific } from './report.ts'
 
 /** Refusals that say that there is no answer, and prove it. */
 const PROVEN = ['no-acceptable-policy', 'constraints-conflict']
-const option = (name: string) => {
-  const at = process.argv.indexOf(`--${name}`)
-  return at < 0 ? undefined : process.argv[at + 1]
-}
 const problems = Number(option('problems') ?? 10_000)
 const first = Number(option('first') ?? 0)
 const only = option('function')
@@ -36,32 +33,8 @@ type Tally = {
   milliseconds: number
 }
 
-/** Whether the engine knows what a request asks for. */
-function known(request: AggregateRequest): boolean {
-  try {
-    validate('aggregate', request)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const plain: Problem = {
-  rewards: { a: { x: 1, y: 0 }, b: { x: 0, y: 1 } },
-  groups: [
-    { id: 'a', population: 1 },
-    { id: 'b', population: 1 },
-  ],
-  policy: { temperature: 0, reference: { x: 0.5, y: 0.5 } },
-}
-const nash = { welfare: { function: 'nash' } }
-const withContexts = known(
-  requestOf(
-    { ...plain, policy: { ...plain.policy, contexts: [{ id: 'q', weight: 1, items: ['x'] }] } },
-    nash,
-  ),
-)
-const withConstraints = known(requestOf({ ...plain, constraints: [{ kind: 'ban', items: ['x'] }] }, nash))
+const withs = knownFeatures()
+const { known, missing } = knownFamilies()
 
 /** The k-th problem of the stream. */
 function problemAt(k: number): { problem: Problem; size: number; choices: string } {
@@ -90,7 +63,7 @@ function problemAt(k: number): { problem: Problem; size: number; choices: string
     policy: { temperature: given.temperature, reference: named(reference) },
   }
   const more: string[] = []
-  if (withContexts && random() < 0.3) {
+  if (withs.contexts && random() < 0.3) {
     const count = 2 + Math.floor(3 * random())
     problem.policy.contexts = Array.from({ length: count }, (_, q) => {
       const own = items.filter(() => random() < 0.6)
@@ -102,7 +75,7 @@ function problemAt(k: number): { problem: Problem; size: number; choices: string
     })
     more.push(`${count} contexts`)
   }
-  if (withConstraints && random() < 0.3) {
+  if (withs.constraints && random() < 0.3) {
     const drawn = Array.from({ length: 1 + Math.floor(3 * random()) }, () =>
       constraint(problem, items, random),
     )
@@ -151,8 +124,8 @@ async function attempt(problem: Problem, definition: Definition, tally: Tally, l
     if ('fault' in verdict) tally.faults.push(`${label}: ${verdict.fault}`)
     else {
       tally.answers++
-      if (verdict.gap > tally.worst || tally.worstAt === null) {
-        tally.worst = verdict.gap
+      if (verdict.relativeGap > tally.worst || tally.worstAt === null) {
+        tally.worst = verdict.relativeGap
         tally.worstAt = k
       }
     }
@@ -164,22 +137,18 @@ async function attempt(problem: Problem, definition: Definition, tally: Tally, l
   tally.milliseconds += performance.now() - start
 }
 
-const missing: string[] = []
 const tallies = new Map<string, Tally>()
-for (const { name, draw } of FAMILIES) {
+for (const name of known) {
   if (only !== undefined && only !== name) continue
-  if (!known(requestOf(plain, draw(seededRandom(1), 1)))) missing.push(name)
-  else {
-    const tally = { answers: 0, worst: 0, worstAt: null, refusals: new Map(), faults: [], milliseconds: 0 }
-    tallies.set(name, tally)
-  }
+  const tally = { answers: 0, worst: 0, worstAt: null, refusals: new Map(), faults: [], milliseconds: 0 }
+  tallies.set(name, tally)
 }
 for (let k = first; k < first + problems; k++) {
   const { problem, size, choices } = problemAt(k)
   for (const [f, { name, draw }] of FAMILIES.entries()) {
     const tally = tallies.get(name)
     if (tally === undefined) continue
-    const definition = draw(seededRandom(1 + f + 100 * k), size)
+    const definition = draw(seededRandom(1 + f + 100 * k), size, true)
     await attempt(problem, definition, tally, `${k} ${JSON.stringify(definition.welfare)} (${choices})`, k)
   }
 }
@@ -195,8 +164,6 @@ for (const [name, { answers, worst, worstAt, refusals, faults, milliseconds }] o
     `| ${[name, answers, scientific(worst), worstAt ?? '–', kinds, faults.length, (milliseconds / problems).toFixed(2)].join(' | ')} |`,
   )
 }
-if (!withContexts) missing.push('contexts')
-if (!withConstraints) missing.push('constraints')
 if (missing.length > 0) print(`\nNot in the engine: ${missing.join(', ')}.`)
 for (const [name, { faults }] of tallies) {
   if (faults.length > 0)

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { createInterface } from 'node:readline'
 import type { Timing } from './measure.ts'
 
@@ -57,19 +58,41 @@ export async function peerVersions(): Promise<Record<string, string>> {
   return { ...one, ...other }
 }
 
+/**
+ * Asks a program that answers every line of JSON with one: on all processors, each with its part of the questions.
+ *
+ * @param program a file of this folder, in Python
+ */
+export async function askInParallel<Answer>(program: string, questions: object[]): Promise<Answer[]> {
+  const folder = import.meta.dirname
+  const parts = Math.min(availableParallelism(), questions.length)
+  const answers: Answer[] = new Array(questions.length)
+  const ask = async (part: number) => {
+    const own = questions.map((_, k) => k).filter((k) => k % parts === part)
+    const asked = own.map((k) => JSON.stringify(questions[k])).join('\n')
+    const found = await linesOf<Answer>(`${folder}/.venv/bin/python`, [`${folder}/${program}`], asked)
+    if (found.length !== own.length) throw new Error(`${program} answered ${found.length} of ${own.length}`)
+    own.forEach((k, at) => {
+      answers[k] = found[at]
+    })
+  }
+  await Promise.all(Array.from({ length: parts }, (_, part) => ask(part)))
+  return answers
+}
+
 /** Sends a problem to peers.py, and returns the lines of JSON that it prints. */
 function python<Line>(task: string, problem: object): Promise<Line[]> {
   const folder = import.meta.dirname
-  return linesOf(`${folder}/.venv/bin/python`, [`${folder}/peers.py`, task], problem)
+  return linesOf(`${folder}/.venv/bin/python`, [`${folder}/peers.py`, task], JSON.stringify(problem))
 }
 
 /** The same with peers.R. */
 function r<Line>(task: string, problem: object): Promise<Line[]> {
-  return linesOf('Rscript', ['--vanilla', `${import.meta.dirname}/peers.R`, task], problem)
+  return linesOf('Rscript', ['--vanilla', `${import.meta.dirname}/peers.R`, task], JSON.stringify(problem))
 }
 
-/** Runs a program on a problem that it reads as JSON, and returns the lines of JSON that it prints. */
-async function linesOf<Line>(program: string, options: string[], problem: object): Promise<Line[]> {
+/** Runs a program on what it reads from standard input, and returns the lines of JSON that it prints. */
+async function linesOf<Line>(program: string, options: string[], input: string): Promise<Line[]> {
   const child = spawn(program, options, { stdio: ['pipe', 'pipe', 'inherit'] })
   const failed = new Promise<never>((_, reject) => child.once('error', reject))
   const lines: Line[] = []
@@ -77,7 +100,7 @@ async function linesOf<Line>(program: string, options: string[], problem: object
     for await (const line of createInterface({ input: child.stdout })) lines.push(JSON.parse(line))
   })()
   child.stdin.on('error', () => {})
-  child.stdin.end(JSON.stringify(problem))
+  child.stdin.end(input)
   await Promise.race([read, failed])
   return lines
 }
