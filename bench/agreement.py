@@ -26,7 +26,8 @@ class Failure(Exception):
 def optimum(objective, constraints):
     problem = cp.Problem(cp.Maximize(objective), constraints)
     problem.solve()
-    if problem.status == cp.OPTIMAL:
+    # Whoever asks puts the policy into the objective, and sees how accurate it is.
+    if problem.status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
         return problem.value
     if problem.status in (cp.INFEASIBLE, cp.INFEASIBLE_INACCURATE):
         raise Failure("infeasible")

@@ -36,7 +36,7 @@ const ALIKE = 1e-3
 const problems = Number(option('problems') ?? 1000)
 const only = option('function')
 
-type Case = { problem: Problem; definition: Definition; label: string }
+type Case = { family: string; problem: Problem; definition: Definition; label: string }
 type Ours = { lotteries: Lottery[]; gap: number } | { refusal: string } | { fault: string }
 type Theirs = { policy: number[] } | { failure: string }
 
@@ -121,6 +121,10 @@ type Tally = {
   faults: string[]
 }
 
+function newTally(): Tally {
+  return { compared: 0, refused: 0, peerFailed: 0, apart: 0, below: 0, utilities: 0, faults: [] }
+}
+
 /** Holds our answer against the peer's. */
 function compare({ problem, definition, label }: Case, ours: Ours, theirs: Theirs, tally: Tally): void {
   if ('fault' in ours) {
@@ -161,45 +165,37 @@ function compare({ problem, definition, label }: Case, ours: Ours, theirs: Their
 
 const withs = knownFeatures()
 const { known, missing } = knownFamilies()
-const print = (line: string) => process.stdout.write(`${line}\n`)
-print(`${problems} random problems for each welfare function, against cvxpy\n`)
-print(
-  '| function | compared | both refuse | peer failed | objectives apart | below the peer | utilities apart | faults | s |',
-)
-print('| --- | --- | --- | --- | --- | --- | --- | --- | --- |')
-const failures: string[] = []
-for (const [f, { name, draw: drawMember }] of FAMILIES.entries()) {
-  if (!known.includes(name) || (only !== undefined && only !== name)) continue
-  const start = performance.now()
-  const cases = Array.from({ length: problems }, (_, k): Case => {
+const cases = FAMILIES.flatMap(({ name, draw: drawMember }, f) => {
+  if (!known.includes(name) || (only !== undefined && only !== name)) return []
+  return Array.from({ length: problems }, (_, k): Case => {
     const random = seededRandom(1000 * f + 7919 * k + 1)
     const definition = drawMember(random, 1, false)
     const problem = draw(name, definition, random, withs)
-    return { problem, definition, label: `${name} ${k} ${JSON.stringify(definition.welfare)}` }
+    return { family: name, problem, definition, label: `${name} ${k} ${JSON.stringify(definition.welfare)}` }
   })
-  const asked = cases.map(({ problem, definition }) => columnsOf(problem).asked(definition))
-  const theirs = askInParallel<Theirs>('agreement.py', asked)
-  const ours: Ours[] = []
-  for (const one of cases) ours.push(await solve(one))
-  const tally: Tally = {
-    compared: 0,
-    refused: 0,
-    peerFailed: 0,
-    apart: 0,
-    below: 0,
-    utilities: 0,
-    faults: [],
-  }
-  ;(await theirs).forEach((answer, k) => {
-    compare(cases[k], ours[k], answer, tally)
-  })
-  const { compared, refused, peerFailed, apart, below, utilities, faults } = tally
-  const seconds = ((performance.now() - start) / 1000).toFixed(0)
-  print(
-    `| ${[name, compared, refused, peerFailed, scientific(apart), scientific(below), scientific(utilities), faults.length, seconds].join(' | ')} |`,
-  )
-  failures.push(...faults.slice(0, 5))
+})
+const asked = cases.map(({ problem, definition }) => columnsOf(problem).asked(definition))
+const answers = askInParallel<Theirs>('agreement.py', asked)
+const ours: Ours[] = []
+for (const one of cases) ours.push(await solve(one))
+const tallies = new Map<string, Tally>()
+;(await answers).forEach((theirs, k) => {
+  const { family } = cases[k]
+  const tally = tallies.get(family) ?? newTally()
+  tallies.set(family, tally)
+  compare(cases[k], ours[k], theirs, tally)
+})
+
+const print = (line: string) => process.stdout.write(`${line}\n`)
+print(`${problems} random problems for each welfare function, against cvxpy\n`)
+print(
+  '| function | compared | both refuse | peer failed | objectives apart | below the peer | utilities apart | faults |',
+)
+print('| --- | --- | --- | --- | --- | --- | --- | --- |')
+for (const [family, { compared, refused, peerFailed, apart, below, utilities, faults }] of tallies) {
+  const differences = [apart, below, utilities].map(scientific)
+  print(`| ${[family, compared, refused, peerFailed, ...differences, faults.length].join(' | ')} |`)
 }
 if (missing.length > 0) print(`\nNot in the engine: ${missing.join(', ')}.`)
-if (failures.length > 0) print(`\n${failures.join('\n')}`)
-process.exitCode = failures.length > 0 ? 1 : 0
+for (const { faults } of tallies.values()) if (faults.length > 0) print(`\n${faults.slice(0, 5).join('\n')}`)
+process.exitCode = [...tallies.values()].some(({ faults }) => faults.length > 0) ? 1 : 0
