@@ -16,7 +16,7 @@ import numpy as np
 warnings.filterwarnings("ignore")
 
 # What a stage of a lexicographic order may lose to the stages after it.
-SLACK = 1e-9
+SLACK = 1e-8
 
 
 class Failure(Exception):
@@ -131,7 +131,7 @@ def lexicographic(x, feasible, scale, policy):
             raise Failure("no group is stuck")
         fixed.update({g: level for g in stuck})
     # A policy that gives all groups what they have been found to get.
-    optimum(0, feasible + [x[g] / scale[g] >= level - 2 * SLACK for g, level in fixed.items()])
+    optimum(0, feasible + [x[g] / scale[g] >= level - 10 * SLACK for g, level in fixed.items()])
     return policy.value
 
 

@@ -12,7 +12,7 @@ import {
   requestOf,
   utilitiesAt,
 } from './check.ts'
-import { type Definition, FAMILIES } from './functions.ts'
+import { type Definition, drawMember, FAMILIES } from './functions.ts'
 import { knownFamilies, knownFeatures } from './known.ts'
 import { option } from './option.ts'
 import { askInParallel } from './peers.ts'
@@ -165,11 +165,12 @@ function compare({ problem, definition, label }: Case, ours: Ours, theirs: Their
 
 const withs = knownFeatures()
 const { known, missing } = knownFamilies()
-const cases = FAMILIES.flatMap(({ name, draw: drawMember }, f) => {
+const cases = FAMILIES.flatMap((family, f) => {
+  const { name } = family
   if (!known.includes(name) || (only !== undefined && only !== name)) return []
   return Array.from({ length: problems }, (_, k): Case => {
     const random = seededRandom(1000 * f + 7919 * k + 1)
-    const definition = drawMember(random, 1, false)
+    const definition = drawMember(family, random)
     const problem = draw(name, definition, random, withs)
     return { family: name, problem, definition, label: `${name} ${k} ${JSON.stringify(definition.welfare)}` }
   })

@@ -33,9 +33,6 @@ export type Definition = {
   conjugate(lambda: number[], facts: Facts): number
 }
 
-/** A kind of welfare function, and how a member of it is drawn for utilities of some size: as people would, or wildly. */
-export type Family = { name: string; draw(random: Random, size: number, wild: boolean): Definition }
-
 const zero = () => 0
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
 const dot = (a: readonly number[], b: readonly number[]) => sum(a.map((value, k) => value * b[k]))
@@ -104,9 +101,9 @@ function maximin(welfare: Definition['welfare']): Definition {
   }
 }
 
-function kolmPollak(kappa: number): Definition {
+function kolmPollak(welfare: Definition['welfare'], kappa: number): Definition {
   return {
-    welfare: { function: 'kolm-pollak', kappa },
+    welfare,
     needsGains: false,
     curved: kappa >= 0.3 && kappa <= 10,
     grain: 1 / kappa,
@@ -160,119 +157,140 @@ function rankDependent(welfare: Definition['welfare'], curve: (share: number) =>
 }
 
 /** Expressions with a conjugate in closed form. */
-const CUSTOM: Definition[] = [
-  maximin({ function: 'custom', expression: 'min(x)' }),
-  powerMean({ function: 'custom', expression: 'geomean(x)' }, 0),
-  powerMean({ function: 'custom', expression: 'powermean(x, -2)' }, -2),
-  {
-    welfare: { function: 'custom', expression: 'sum(n .* x) + 2 * min(x)' },
+const CUSTOM: Record<string, (welfare: Definition['welfare']) => Definition> = {
+  'min(x)': maximin,
+  'geomean(x)': (welfare) => powerMean(welfare, 0),
+  'powermean(x, -2)': (welfare) => powerMean(welfare, -2),
+  'sum(n .* x) + 2 * min(x)': (welfare) => ({
+    welfare,
     needsGains: false,
     value: (x, { population }) => dot(x, population) + 2 * Math.min(...x),
     outside: (lambda, { population }) => offSimplex(lambda.map((weight, g) => (weight - population[g]) / 2)),
     conjugate: zero,
-  },
-  {
-    welfare: { function: 'custom', expression: 'sum(n .* sqrt(x))' },
+  }),
+  'sum(n .* sqrt(x))': (welfare) => ({
+    welfare,
     needsGains: true,
     curved: true,
-    value: (x, { population }) =>
-      dot(
-        x.map((value) => Math.sqrt(Math.max(0, value))),
-        population,
-      ),
+    value: (x, { population }) => dot(x.map(Math.sqrt), population),
     outside: (lambda) => Math.max(0, ...lambda.map((weight) => -weight)),
     conjugate: (lambda, { population }) => -sum(lambda.map((weight, g) => population[g] ** 2 / (4 * weight))),
-  },
-  {
-    welfare: { function: 'custom', expression: 'sum(n .* log(x))' },
+  }),
+  'sum(n .* log(x))': (welfare) => ({
+    welfare,
     needsGains: true,
     curved: true,
     value: (x, { population }) => dot(x.map(Math.log), population),
     outside: (lambda) => Math.max(0, ...lambda.map((weight) => -weight)),
     conjugate: (lambda, { population }) =>
       sum(lambda.map((weight, g) => population[g] * (1 + Math.log(weight / population[g])))),
-  },
-]
+  }),
+}
+
+/** The definition of the welfare function that a request names. */
+export function definitionOf(welfare: Definition['welfare']): Definition {
+  const parameter = (name: string) => welfare[name] as number
+  switch (welfare.function) {
+    case 'utilitarian':
+      return utilitarian(welfare)
+    case 'nash':
+      return powerMean(welfare, 0)
+    case 'maximin':
+      return maximin(welfare)
+    // What comes after the least is held against the peer alone.
+    case 'leximin':
+      return { ...maximin(welfare), curved: true }
+    case 'power-mean':
+      return powerMean(welfare, parameter('exponent'))
+    case 'kolm-pollak':
+      return kolmPollak(welfare, parameter('kappa'))
+    case 'generalised-gini':
+      return rankDependent(
+        welfare,
+        'weights' in welfare ? curveThrough(welfare.weights as number[]) : giniCurve(parameter('parameter')),
+      )
+    case 'cvar':
+      return rankDependent(welfare, (share) => Math.min(1, share / parameter('alpha')))
+    case 'kalai-smorodinsky':
+      return {
+        welfare,
+        needsGains: true,
+        usesBests: true,
+        curved: true,
+        value: (x, { bests }) => Math.min(...x.map((value, g) => value / bests[g])),
+        outside: (lambda, { bests }) => offSimplex(lambda.map((weight, g) => weight * bests[g])),
+        conjugate: zero,
+      }
+    case 'relative-utilitarian':
+      return utilitarian(welfare, ({ population, ranges }) => population.map((share, g) => share / ranges[g]))
+    case 'custom':
+      return CUSTOM[welfare.expression as string](welfare)
+    default:
+      throw new Error(`no definition of ${welfare.function}`)
+  }
+}
+
+function giniCurve(parameter: number) {
+  return (share: number) => 1 - (1 - share) ** parameter
+}
+
+/** The sums of weights, joined by straight lines. */
+function curveThrough(weights: readonly number[]) {
+  const total = sum(weights)
+  return (share: number) => {
+    const at = share * weights.length
+    const whole = Math.min(weights.length - 1, Math.floor(at))
+    return (sum(weights.slice(0, whole)) + (at - whole) * weights[whole]) / total
+  }
+}
 
 const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)]
 
+/** A kind of welfare function, and how a member of it is drawn for utilities of some size: as people would, or wildly. */
+export type Family = {
+  name: string
+  parameters?(random: Random, size: number, wild: boolean): Record<string, unknown>
+}
+
 /** Every welfare function with a single optimum, in the order of the catalogue. */
 export const FAMILIES: Family[] = [
-  { name: 'utilitarian', draw: () => utilitarian({ function: 'utilitarian' }) },
-  { name: 'nash', draw: () => powerMean({ function: 'nash' }, 0) },
-  { name: 'maximin', draw: () => maximin({ function: 'maximin' }) },
+  { name: 'utilitarian' },
+  { name: 'nash' },
+  { name: 'maximin' },
   {
     name: 'power-mean',
-    draw: (random) => {
-      const exponent = pick(random, [
-        0.9,
-        0.5,
-        0.1,
-        1e-6,
-        -1e-6,
-        -0.1,
-        -1,
-        -4,
-        -20,
-        -1000,
-        1 - 2 * random(),
-        -100 * random(),
-      ])
-      return powerMean({ function: 'power-mean', exponent }, exponent)
+    parameters: (random, _, wild) => {
+      const usual = [0.9, 0.5, 0.1, -0.1, -1, -2, -4, -10, 1 - 3 * random()]
+      const hard = [0.999, 1e-6, -1e-6, -20, -1000, -100 * random()]
+      return { exponent: pick(random, wild ? [...usual, ...hard] : usual) }
     },
   },
   {
     name: 'kolm-pollak',
-    draw: (random, size, wild) => {
+    parameters: (random, size, wild) => {
       const kappa = 10 ** (wild ? 6 * random() - 3 : 2 * random() - 1) / (size || 1)
-      return kolmPollak(Math.min(1e9, Math.max(1e-9, kappa)))
+      return { kappa: Math.min(1e9, Math.max(1e-9, kappa)) }
     },
   },
   {
     name: 'generalised-gini',
-    draw: (random) => {
-      if (random() < 0.5) {
-        const parameter = pick(random, [1, 1.5, 2, 3, 10])
-        return rankDependent({ function: 'generalised-gini', parameter }, (t) => 1 - (1 - t) ** parameter)
-      }
+    parameters: (random) => {
+      if (random() < 0.5) return { parameter: pick(random, [1, 1.5, 2, 3, 10]) }
       const weights = Array.from({ length: 1 + Math.floor(6 * random()) }, () => Math.ceil(9 * random()))
-      weights.sort((a, b) => b - a)
-      const total = sum(weights)
-      const curve = (share: number) => {
-        const at = share * weights.length
-        const whole = Math.min(weights.length - 1, Math.floor(at))
-        return (sum(weights.slice(0, whole)) + (at - whole) * weights[whole]) / total
-      }
-      return rankDependent({ function: 'generalised-gini', weights }, curve)
+      return { weights: weights.sort((a, b) => b - a) }
     },
   },
   {
     name: 'cvar',
-    draw: (random) => {
-      const alpha = pick(random, [1, 0.5, 0.25, 0.1, 0.01, 1 - random()])
-      return rankDependent({ function: 'cvar', alpha }, (share) => Math.min(1, share / alpha))
-    },
+    parameters: (random) => ({ alpha: pick(random, [1, 0.5, 0.25, 0.1, 0.01, 1 - random()]) }),
   },
-  // What comes after the least is held against the peer alone.
-  { name: 'leximin', draw: () => ({ ...maximin({ function: 'leximin' }), curved: true }) },
-  {
-    name: 'kalai-smorodinsky',
-    draw: () => ({
-      welfare: { function: 'kalai-smorodinsky' },
-      needsGains: true,
-      usesBests: true,
-      curved: true,
-      value: (x, { bests }) => Math.min(...x.map((value, g) => value / bests[g])),
-      outside: (lambda, { bests }) => offSimplex(lambda.map((weight, g) => weight * bests[g])),
-      conjugate: zero,
-    }),
-  },
-  {
-    name: 'relative-utilitarian',
-    draw: () =>
-      utilitarian({ function: 'relative-utilitarian' }, ({ population, ranges }) =>
-        population.map((share, g) => share / ranges[g]),
-      ),
-  },
-  { name: 'custom', draw: (random) => pick(random, CUSTOM) },
+  { name: 'leximin' },
+  { name: 'kalai-smorodinsky' },
+  { name: 'relative-utilitarian' },
+  { name: 'custom', parameters: (random) => ({ expression: pick(random, Object.keys(CUSTOM)) }) },
 ]
+
+/** A member of a family. */
+export function drawMember({ name, parameters }: Family, random: Random, size = 1, wild = false): Definition {
+  return definitionOf({ function: name, ...parameters?.(random, size, wild) })
+}

@@ -5,7 +5,7 @@ import { validate } from '../src/service/validate.ts'
 import { adversarialProblem } from '../test/helpers/adversarial.ts'
 import { tableOf } from '../test/helpers/problems.ts'
 import { type Constraint, judge, type Problem, requestOf } from './check.ts'
-import { type Definition, FAMILIES } from './functions.ts'
+import { type Definition, drawMember, FAMILIES } from './functions.ts'
 import { knownFamilies, knownFeatures } from './known.ts'
 import { option } from './option.ts'
 import { scientific } from './report.ts'
@@ -145,10 +145,10 @@ for (const name of known) {
 }
 for (let k = first; k < first + problems; k++) {
   const { problem, size, choices } = problemAt(k)
-  for (const [f, { name, draw }] of FAMILIES.entries()) {
-    const tally = tallies.get(name)
+  for (const [f, family] of FAMILIES.entries()) {
+    const tally = tallies.get(family.name)
     if (tally === undefined) continue
-    const definition = draw(seededRandom(1 + f + 100 * k), size, true)
+    const definition = drawMember(family, seededRandom(1 + f + 100 * k), size, true)
     await attempt(problem, definition, tally, `${k} ${JSON.stringify(definition.welfare)} (${choices})`, k)
   }
 }

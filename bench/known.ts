@@ -2,7 +2,7 @@ import type { AggregateRequest } from '../schemas/aggregate.ts'
 import { seededRandom } from '../src/engine/numeric/random.ts'
 import { validate } from '../src/service/validate.ts'
 import { type Problem, requestOf } from './check.ts'
-import { FAMILIES } from './functions.ts'
+import { drawMember, FAMILIES } from './functions.ts'
 
 const plain: Problem = {
   rewards: { a: { x: 1, y: 0 }, b: { x: 0, y: 1 } },
@@ -36,7 +36,7 @@ export function knownFeatures(): { contexts: boolean; constraints: boolean } {
 /** The names of the welfare functions that requests may name, and of all else that they may not have. */
 export function knownFamilies(): { known: string[]; missing: string[] } {
   const names = new Map(
-    FAMILIES.map(({ name, draw }) => [name, isKnown(requestOf(plain, draw(seededRandom(1), 1, false)))]),
+    FAMILIES.map((family) => [family.name, isKnown(requestOf(plain, drawMember(family, seededRandom(1))))]),
   )
   const features = Object.entries(knownFeatures())
   const pick = (wanted: boolean) => [...names].filter(([, is]) => is === wanted).map(([name]) => name)

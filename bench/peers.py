@@ -10,6 +10,7 @@ import warnings
 
 from peer_models import model
 from peer_timing import emit, run_peer
+from peer_welfare import welfare
 
 warnings.filterwarnings("ignore")
 
@@ -64,51 +65,6 @@ def fit(problem):
                 run_peer(peer, limit, call, read)
         except ImportError as error:
             emit({"peer": name, "failure": f"not installed: {error}"})
-
-
-def welfare(problem):
-    """Solves for the policy of one welfare function with cvxpy's default solver."""
-    try:
-        import cvxpy as cp
-        import numpy as np
-    except ImportError as error:
-        return emit({"peer": "cvxpy", "failure": f"not installed: {error}"})
-
-    groups, items = problem["groups"], problem["items"]
-    utilities = np.array(problem["utilities"]).reshape(groups, items)
-    population = np.array(problem["population"])
-
-    def build():
-        policy = cp.Variable(items, nonneg=True)
-        if problem["function"] == "nash":
-            gains = cp.Variable(groups)
-            held = gains == utilities @ policy
-            objective = population @ cp.log(gains)
-        else:
-            objective = cp.Variable()
-            held = utilities @ policy >= objective
-        return cp.Problem(cp.Maximize(objective), [held, cp.sum(policy) == 1]), policy, held
-
-    def solve(built):
-        built[0].solve(warm_start=False)
-        return built
-
-    def read(built):
-        solved, policy, held = built
-        stats = solved.solver_stats
-        gains = utilities @ policy.value
-        nash = np.exp(population @ np.log(gains)) * population / gains
-        return {
-            "policy": policy.value.tolist(),
-            "weights": (nash if problem["function"] == "nash" else held.dual_value).tolist(),
-            "solver": stats.solver_name,
-            "solverTime": 1000 * stats.solve_time,
-        }
-
-    limit = problem["limit"]
-    run_peer("cvxpy, problem built and solved", limit, lambda: solve(build()), read)
-    built = build()
-    run_peer("cvxpy, problem solved again", limit, lambda: solve(built), read)
 
 
 def versions(names):
