@@ -232,7 +232,8 @@ const { settings, ranking, constraints, discovery, certificate } = optimumMember
 const exPostMembers = {
   function: Type.String(),
   mode: Type.Literal('ex-post', {
-    description: 'No group weights lead to this policy: a welfare function of the utilities of single items is no sum over groups.',
+    description:
+      'No group weights lead to this policy: a welfare function of the utilities of single items is no sum over groups.',
   }),
   settings,
   temperature: Type.Number({ description: 'β: the KL coefficient to train with when using `rewards`.' }),
@@ -271,7 +272,10 @@ export const ContextualExPostOptimum = named(
         description: 'One for each context, in the order of the request.',
       }),
     },
-    { ...closed, description: 'The policies with the largest expected welfare of an item, over several contexts.' },
+    {
+      ...closed,
+      description: 'The policies with the largest expected welfare of an item, over several contexts.',
+    },
   ),
 )
 

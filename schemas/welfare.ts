@@ -58,7 +58,10 @@ const Leximin = named(
   'Leximin',
   Type.Object(
     { function: Type.Literal('leximin') },
-    { ...closed, description: 'The worst off first; then, where that is settled, the second worst off; and so on.' },
+    {
+      ...closed,
+      description: 'The worst off first; then, where that is settled, the second worst off; and so on.',
+    },
   ),
 )
 const GeneralisedGini = named(
@@ -107,7 +110,10 @@ const KalaiSmorodinsky = named(
   'KalaiSmorodinsky',
   Type.Object(
     { function: Type.Literal('kalai-smorodinsky') },
-    { ...closed, description: 'For every group the same part of the most that it could gain if nobody lost.' },
+    {
+      ...closed,
+      description: 'For every group the same part of the most that it could gain if nobody lost.',
+    },
   ),
 )
 const RelativeUtilitarian = named(

@@ -6,7 +6,6 @@ import type {
 } from '../../schemas/aggregate.ts'
 import type { Welfare } from '../../schemas/welfare.ts'
 import { discoverGroups } from './annotators/discovered-groups.ts'
-import { requireAnswerable } from './answerable.ts'
 import {
   type Aggregation,
   belowAnchorProblem,
@@ -18,13 +17,14 @@ import {
   noGainsProblem,
   sizesOf,
 } from './answer.ts'
+import { requireAnswerable } from './answerable.ts'
 import { Conflict, pose } from './pose.ts'
 import { type Preferences, readPreferences } from './preferences.ts'
 import { type GroupRewards, rewardsOf } from './rewards/rewards.ts'
 import { type Choices, choicesOf, discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
 import { utilitiesOf } from './utilities/utilities.ts'
-import { paretoFront } from './welfare/front/pareto-front.ts'
 import { BelowAnchor } from './welfare/ex-post.ts'
+import { paretoFront } from './welfare/front/pareto-front.ts'
 import { NoGains } from './welfare/gains.ts'
 import type { Optimum, WelfareProblem } from './welfare/problem.ts'
 import { type ExPostRule, exPostRuleOf, type Rule, ruleOf } from './welfare/rule.ts'

@@ -47,10 +47,18 @@ function faultsExPost(welfare: Welfare): Fault[] {
   switch (welfare.function) {
     case 'leximin':
       return [
-        ['function', 'cannot be leximin ex post: it puts items in an order, and has no number to expect. Use maximin'],
+        [
+          'function',
+          'cannot be leximin ex post: it puts items in an order, and has no number to expect. Use maximin',
+        ],
       ]
     case 'pareto-front':
-      return [['function', 'cannot be pareto-front ex post: it applies no function to single items. Leave mode out']]
+      return [
+        [
+          'function',
+          'cannot be pareto-front ex post: it applies no function to single items. Leave mode out',
+        ],
+      ]
     default:
       return []
   }

@@ -123,7 +123,8 @@ export const WELFARE_FUNCTIONS: readonly WelfareFunctionEntry[] = [
       'Pigou–Dalton (strictly where the weights fall)',
     ],
     fails: ['independence of the scale of each group', 'fair share'],
-    source: 'Weymark, Mathematical Social Sciences 1 (1981); Donaldson & Weymark, J. Economic Theory 22 (1980)',
+    source:
+      'Weymark, Mathematical Social Sciences 1 (1981); Donaldson & Weymark, J. Economic Theory 22 (1980)',
   },
   {
     id: 'cvar',
@@ -132,7 +133,8 @@ export const WELFARE_FUNCTIONS: readonly WelfareFunctionEntry[] = [
     parameters: [
       {
         name: 'alpha',
-        meaning: 'α, the part of the population that is looked at, above 0: 1 is utilitarian, towards 0 maximin.',
+        meaning:
+          'α, the part of the population that is looked at, above 0: 1 is utilitarian, towards 0 maximin.',
         minimum: 0,
         maximum: 1,
       },
@@ -154,7 +156,10 @@ export const WELFARE_FUNCTIONS: readonly WelfareFunctionEntry[] = [
     parameters: [],
     invariantTo: ['a scale of each group', 'a shift of each group, if its anchor moves along'],
     satisfies: [...COMMON, 'strict Pareto'],
-    fails: ['an answer where some group can gain nothing', 'independence of alternatives that are not chosen'],
+    fails: [
+      'an answer where some group can gain nothing',
+      'independence of alternatives that are not chosen',
+    ],
     source: 'Kalai & Smorodinsky, Econometrica 43 (1975); Imai, Econometrica 51 (1983)',
   },
   {

@@ -45,7 +45,8 @@ export function exPost(problem: WelfareProblem, { value, needsGains }: WelfareFu
 function requireGains({ groups, items, utilities: u }: WelfareProblem): void {
   const cases: { column: number; group: number }[] = []
   for (let column = 0; column < items; column++) {
-    for (let group = 0; group < groups; group++) if (u[group * items + column] < 0) cases.push({ column, group })
+    for (let group = 0; group < groups; group++)
+      if (u[group * items + column] < 0) cases.push({ column, group })
   }
   if (cases.length > 0) throw new BelowAnchor(cases)
 }

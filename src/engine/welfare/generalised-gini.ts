@@ -11,5 +11,7 @@ export type RankWeights = { weights: readonly number[] } | { parameter: number }
  * Math. Soc. Sci. 1, 1981; Donaldson & Weymark, J. Economic Theory 22, 1980).
  */
 export function generalisedGini(ranks: RankWeights): WelfareFunction {
-  return rankDependent('weights' in ranks ? curveThrough(ranks.weights) : singleParameterCurve(ranks.parameter))
+  return rankDependent(
+    'weights' in ranks ? curveThrough(ranks.weights) : singleParameterCurve(ranks.parameter),
+  )
 }

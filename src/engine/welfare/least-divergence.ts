@@ -88,7 +88,9 @@ function nearestAmong(
   if (welfareFunction.face !== undefined) {
     const { held: equal, atLeast } = welfareFunction.face(weights, optimum.utilities, population)
     const combined = (combination: Float64Array) =>
-      Float64Array.from(face, (i) => combination.reduce((sum, c, g) => (c === 0 ? sum : sum + c * u[g * items + i]), 0))
+      Float64Array.from(face, (i) =>
+        combination.reduce((sum, c, g) => (c === 0 ? sum : sum + c * u[g * items + i]), 0),
+      )
     held.push(...equal.map(combined))
     for (const combination of atLeast) {
       const row = combined(combination)

@@ -1,7 +1,7 @@
 import { pricedProgramSolver } from '../numeric/linear-program.ts'
 import { certify } from './certificate.ts'
 import { reachOf } from './contexts.ts'
-import { raiseGap, type Raised, raiseLeast } from './floors.ts'
+import { type Raised, raiseGap, raiseInside, raiseLeast } from './floors.ts'
 import { leastDivergence } from './least-divergence.ts'
 import { maximin } from './maximin.ts'
 import { notConverged, optimise } from './optimise.ts'
@@ -48,7 +48,8 @@ export async function leximin(problem: WelfareProblem): Promise<Optimum> {
     for (let g = 0; g < groups; g++) if (free[g] === 1 && reach[g] === 0) fix(g)
     if (!free.includes(1)) break
     const solve = await pricedProgramSolver()
-    const next = raiseLeast(problem, { raised: free, floors }, found.policy, solve)
+    const raise = { raised: free, floors }
+    const next = raiseLeast(problem, raise, found.policy, solve) ?? raiseInside(problem, raise)
     if (next === null) throw notConverged(null)
     found = next
     x = new Float64Array(groups)
@@ -65,7 +66,10 @@ export async function leximin(problem: WelfareProblem): Promise<Optimum> {
   }
   const { certified, unique } =
     levels.length === 1 && weights.every((weight, g) => weight > 0 || reach[g] === 0)
-      ? { certified: certify(problem, supporting, first.policy, weights, prices), unique: first.certificate.unique }
+      ? {
+          certified: certify(problem, supporting, first.policy, weights, prices),
+          unique: first.certificate.unique,
+        }
       : leastDivergence(problem, supporting, certify(problem, supporting, found.policy, weights, prices))
   let { gap, relativeGap } = certified
   for (const { raised, multipliers } of levels) {
@@ -73,7 +77,8 @@ export async function leximin(problem: WelfareProblem): Promise<Optimum> {
     gap = Math.max(gap, level.gap)
     relativeGap = Math.max(relativeGap, level.gap === 0 ? 0 : level.gap / level.size)
   }
-  if (!(relativeGap + certified.primalResidual <= ERROR_LIMIT)) throw notConverged({ ...certified, relativeGap })
+  if (!(relativeGap + certified.primalResidual <= ERROR_LIMIT))
+    throw notConverged({ ...certified, relativeGap })
   return {
     weights,
     prices,
@@ -98,7 +103,8 @@ export async function leximin(problem: WelfareProblem): Promise<Optimum> {
     for (let g = 0; g < groups; g++) {
       const part = total > 0 ? (weights[g] * reach[g]) / total : 0
       // Of a multiplier and what a group has above the least, one is zero: the smaller.
-      if (free[g] === 1 && total > 0 && (g === most || (part > POSITIVE && part * reach[g] > x[g] - least))) fix(g)
+      if (free[g] === 1 && total > 0 && (g === most || (part > POSITIVE && part * reach[g] > x[g] - least)))
+        fix(g)
     }
   }
 

@@ -30,8 +30,7 @@ export function optimise(problem: WelfareProblem, welfareFunction: WelfareFuncti
     return plain ? closedForm(problem, welfareFunction) : asOneGroup(problem, welfareFunction)
   }
   const found = link === null ? search?.(problem) : searchByLink(problem, welfareFunction, link)
-  if (!found || !(errorOf(found.certified) <= ERROR_LIMIT))
-    throw notConverged(found?.certified ?? null)
+  if (!found || !(errorOf(found.certified) <= ERROR_LIMIT)) throw notConverged(found?.certified ?? null)
   const { certified, iterations, tied } = found
   if (problem.temperature > 0) return toOptimum(certified, { iterations, unique: true, supportOnly: !tied })
 

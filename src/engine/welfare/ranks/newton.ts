@@ -134,7 +134,8 @@ export function factorise(problem: RankProblem, at: Point, system: System): bool
     matrix[g * groups + g] += 1 / sum
     inverse += 1 / matrix[g * groups + g]
   }
-  for (let r = people; r < groups; r++) matrix[r * groups + r] += at.slacks[r - people] / at.prices[r - people]
+  for (let r = people; r < groups; r++)
+    matrix[r * groups + r] += at.slacks[r - people] / at.prices[r - people]
   factor.set(matrix)
   // No more than the entries of groups whose weights can still move, which may be far smaller than those of others.
   system.gamma = 1 / inverse

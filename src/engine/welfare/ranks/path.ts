@@ -120,7 +120,9 @@ function startAt(problem: RankProblem, levels: Levels, policy: Float64Array): Po
   at.policy.set(policy)
   const x = new Float64Array(groups)
   utilitiesOf(problem, policy, x)
-  const entropy = policy.map((share, i) => (temperature > 0 ? temperature * Math.log(share / reference[i]) : 0))
+  const entropy = policy.map((share, i) =>
+    temperature > 0 ? temperature * Math.log(share / reference[i]) : 0,
+  )
   const values = new Float64Array(items)
   const weights = new Float64Array(groups)
   let product = 1 / items

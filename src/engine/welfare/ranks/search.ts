@@ -40,10 +40,10 @@ export function searchRanks(
 ): Found | null {
   const { population } = problem
   const posed = rankProblem(problem, welfareFunction)
-  const { policy } = innerStart(problem, scalingOf(problem, maximin, maximin.link), false)
+  const { policy } = innerStart(problem, scalingOf(problem, welfareFunction, maximin.link), false)
   let bends =
     curve.bends ??
-    merged(Float64Array.of(1), ranksAt(utilitiesUnder(problem, policy), population).ranks)
+    merged(Float64Array.of(1 / 2, 1), ranksAt(utilitiesUnder(problem, policy), population).ranks)
   let best: Found | null = null
   let iterations = 0
   for (let round = 0; round < ROUNDS; round++) {
@@ -74,7 +74,12 @@ function rankProblem(problem: WelfareProblem, welfareFunction: WelfareFunction):
   const reach = Float64Array.from({ length: groups }, (_, g) => largest(utilities, g))
   const least = reach.reduce((low, size) => (size > 0 ? Math.min(low, size) : low), Number.POSITIVE_INFINITY)
   const sizes = Float64Array.from({ length: count }, (_, k) => largest(slacks, k) || 1)
-  const unit = Number.isFinite(least) ? welfareFunction.value(reach.map((size) => size || least), population) : 1
+  const unit = Number.isFinite(least)
+    ? welfareFunction.value(
+        reach.map((size) => size || least),
+        population,
+      )
+    : 1
   const table = new Float64Array((groups + count) * items)
   for (let at = 0; at < utilities.length; at++) table[at] = utilities[at] / unit
   for (let at = 0; at < slacks.length; at++)
@@ -97,7 +102,12 @@ function referee(problem: WelfareProblem, welfareFunction: WelfareFunction, { un
   const { groups, items, temperature, contexts } = problem
   const slacks = slackRows(problem)
   const best: Record<'free' | 'tied', Certified | null> = { free: null, tied: null }
-  const lower = (kind: 'free' | 'tied', policy: Float64Array, weights: Float64Array, prices: Float64Array) => {
+  const lower = (
+    kind: 'free' | 'tied',
+    policy: Float64Array,
+    weights: Float64Array,
+    prices: Float64Array,
+  ) => {
     const certified = certify(problem, welfareFunction, policy, weights, prices, slacks)
     const last = best[kind]
     if (last !== null && !(errorOf(certified) < errorOf(last))) return false
