@@ -13,7 +13,7 @@ export type LinearProgram = {
 /** Row r has values[k] in column index[k], for k in offsets[r] … offsets[r + 1]; columns ascending. */
 export type SparseRows = { offsets: Int32Array; index: Int32Array; values: Float64Array }
 
-/** Solves a linear program; the optimal x, or null where nothing is feasible. */
+/** Solves a linear program; the optimal x, or null where nothing is feasible or the solver gives up. */
 export type LinearProgramSolver = (program: LinearProgram) => Float64Array | null
 
 /** The optimal x, and what a unit of each row's limit is worth: 0 or less where a lower limit holds, else 0 or more. */
@@ -59,10 +59,17 @@ export async function pricedProgramSolver(): Promise<PricedProgramSolver> {
     return highs.withModel(data, (model) => {
       model.options.set({
         output_flag: false,
+        // Entries are given in units in which even the small ones count, and presolving costs digits where rows are alike.
+        small_matrix_value: 1e-12,
+        presolve: 'off',
         primal_feasibility_tolerance: 1e-10,
         dual_feasibility_tolerance: 1e-10,
       })
-      model.run()
+      try {
+        model.run()
+      } catch {
+        return null
+      }
       if (model.getModelStatus() !== highs.constants.modelStatus.optimal) return null
       const { colValue, rowDual } = model.getSolution()
       return rowDual === null ? null : { point: colValue, prices: rowDual }

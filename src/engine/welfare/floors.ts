@@ -1,7 +1,10 @@
 import type { PricedProgramSolver } from '../numeric/linear-program.ts'
 import { contextOfEach, normalisedIn, reachOf, topsOf } from './contexts.ts'
+import { NoRoom } from './gains.ts'
 import { slackRows, valuesAt } from './guardrails.ts'
-import type { WelfareProblem } from './problem.ts'
+import { maximin } from './maximin.ts'
+import { optimise } from './optimise.ts'
+import type { Optimum, WelfareProblem } from './problem.ts'
 import { utilitiesOf } from './table.ts'
 
 /**
@@ -28,6 +31,10 @@ export type Raised = {
 const ROUNDS = 200
 /** An item that is worth this little more than all that are in the program, in units of the weights' reach, is worth no more. */
 const NOTHING = 1e-13
+/** A hair, in units of a group's reach, by which a floor may be missed lest rounding make the program infeasible. */
+const HAIR = 1e-12
+/** A row's unit is no smaller than this part of what policies can do to it. */
+const LEAST = 1e-6
 
 /**
  * Raises the worst off as far as it goes, by a linear program over a few of the items, to which those are added that its
@@ -51,12 +58,14 @@ export function raiseLeast(
       ? u.subarray(r * items, (r + 1) * items)
       : slacks.subarray((r - groups) * items, (r - groups + 1) * items)
   const reach = reachOf(problem)
-  const sizes = Float64Array.from({ length: rows }, (_, r) => {
-    const own = r < groups ? reach[r] : 0
-    return own > 0 ? own : row(r).reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1
-  })
   const x = new Float64Array(groups)
   utilitiesOf(problem, start, x)
+  // A row is in units of what its group has, which may be little of what others could make it.
+  const sizes = Float64Array.from({ length: rows }, (_, r) => {
+    const own = r < groups ? reach[r] : 0
+    if (own > 0) return Math.min(own, Math.max(LEAST * own, Math.abs(x[r])))
+    return row(r).reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1
+  })
   // t is counted from what the start gives, in units of the smallest reach of those who are raised.
   let least = Number.POSITIVE_INFINITY
   let unit = Number.POSITIVE_INFINITY
@@ -113,7 +122,7 @@ export function raiseLeast(
       })
       if (r >= groups) continue
       if (raised[r] === 1) table[at * width + few.length] = -unit / sizes[r]
-      rowLower[at] = (raised[r] === 1 ? least : floors[r]) / sizes[r]
+      rowLower[at] = (raised[r] === 1 ? least : floors[r]) / sizes[r] - HAIR
     }
     const objective = new Float64Array(width)
     objective[few.length] = 1
@@ -148,6 +157,57 @@ function firstItems(
     }
   }
   return first
+}
+
+/** What a floor may be missed by where policies that keep them all have no interior, in units of a group's reach. */
+const SLACK = 2e-9
+
+/**
+ * The same by the interior point, which utilities of very different sizes trouble less than a linear program: with floors
+ * lowered by a trace as guardrails. Since every floor's price counts for the size of the gap, the trace costs no more than
+ * 2e-9 of it.
+ *
+ * @returns null where rounding leaves no room even so
+ * @throws Problem `not-converged`
+ */
+export function raiseInside(problem: WelfareProblem, { raised, floors }: Raise): Raised | null {
+  const { groups, items, utilities: u, guardrails } = problem
+  const reach = reachOf(problem)
+  const all = Array.from(raised.keys())
+  const up = all.filter((g) => raised[g] === 1)
+  const kept = all.filter((g) => raised[g] === 0 && reach[g] > 0)
+  const rowOf = (g: number) => u.subarray(g * items, (g + 1) * items)
+  const own = guardrails.limits.length
+  const costs = new Float64Array((own + kept.length) * items)
+  costs.set(guardrails.costs)
+  kept.forEach((g, k) => {
+    costs.set(
+      rowOf(g).map((value) => -value),
+      (own + k) * items,
+    )
+  })
+  const limits = Float64Array.from([...guardrails.limits, ...kept.map((g) => SLACK * reach[g] - floors[g])])
+  const utilities = new Float64Array(up.length * items)
+  up.forEach((g, k) => {
+    utilities.set(rowOf(g), k * items)
+  })
+  const population = new Float64Array(up.length).fill(1 / up.length)
+  const posed = { ...problem, groups: up.length, utilities, population, guardrails: { costs, limits } }
+  let found: Optimum
+  try {
+    found = optimise(posed, maximin)
+  } catch (error) {
+    if (error instanceof NoRoom) return null
+    throw error
+  }
+  const weights = new Float64Array(groups)
+  up.forEach((g, k) => {
+    weights[g] = found.weights[k]
+  })
+  kept.forEach((g, k) => {
+    weights[g] = found.prices[own + k]
+  })
+  return { policy: found.policy, weights, prices: found.prices.slice(0, own) }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { pricedProgramSolver } from '../numeric/linear-program.ts'
 import { extremesOf, reachOf } from './contexts.ts'
-import { raiseGap, raiseLeast } from './floors.ts'
+import { raiseGap, raiseInside, raiseLeast } from './floors.ts'
 import { innerStart } from './gains.ts'
 import { leximin } from './leximin.ts'
 import { maximin } from './maximin.ts'
@@ -57,7 +57,8 @@ export async function bestWithoutLoss(
   for (let g = 0; g < groups; g++) {
     const raised = new Uint8Array(groups)
     raised[g] = 1
-    const found = raiseLeast(cold, { raised, floors: new Float64Array(groups) }, start, solve)
+    const raise = { raised, floors: new Float64Array(groups) }
+    const found = raiseLeast(cold, raise, start, solve) ?? raiseInside(cold, raise)
     if (found === null) throw notConverged(null)
     utilitiesOf(cold, found.policy, x)
     best[g] = x[g]

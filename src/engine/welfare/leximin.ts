@@ -1,7 +1,7 @@
 import { pricedProgramSolver } from '../numeric/linear-program.ts'
 import { certify } from './certificate.ts'
 import { reachOf } from './contexts.ts'
-import { type Raised, raiseGap, raiseLeast } from './floors.ts'
+import { type Raised, raiseGap, raiseInside, raiseLeast } from './floors.ts'
 import { leastDivergence } from './least-divergence.ts'
 import { maximin } from './maximin.ts'
 import { notConverged, optimise } from './optimise.ts'
@@ -48,7 +48,8 @@ export async function leximin(problem: WelfareProblem): Promise<Optimum> {
     for (let g = 0; g < groups; g++) if (free[g] === 1 && reach[g] === 0) fix(g)
     if (!free.includes(1)) break
     const solve = await pricedProgramSolver()
-    const next = raiseLeast(problem, { raised: free, floors }, found.policy, solve)
+    const raise = { raised: free, floors }
+    const next = raiseLeast(problem, raise, found.policy, solve) ?? raiseInside(problem, raise)
     if (next === null) throw notConverged(null)
     found = next
     x = new Float64Array(groups)

@@ -27,6 +27,9 @@ export function curveThrough(weights: readonly number[]): Curve {
   return { rise, bends: Float64Array.from(weights, (_, k) => (k + 1) / parts) }
 }
 
+/** A parameter nearer to 1 than this makes no difference that a double could hold. */
+const STRAIGHT = 1e-14
+
 /** Φ(t) = 1 − (1 − t)^ν, ν ≥ 1: the single-parameter Gini; 2 is the Gini itself. */
 export function singleParameterCurve(parameter: number): Curve {
   const rise = (from: number, to: number) => {
@@ -35,7 +38,7 @@ export function singleParameterCurve(parameter: number): Curve {
     const ratio = Math.log1p((from - to) / (1 - from))
     return -((1 - from) ** parameter) * Math.expm1(parameter * ratio)
   }
-  return { rise, bends: parameter === 1 ? Float64Array.of(1) : null }
+  return { rise, bends: parameter - 1 < STRAIGHT ? Float64Array.of(1) : null }
 }
 
 /** Φ(t) = min(t/α, 1), 0 < α ≤ 1. */

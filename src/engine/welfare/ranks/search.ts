@@ -40,9 +40,10 @@ export function searchRanks(
 ): Found | null {
   const { population } = problem
   const posed = rankProblem(problem, welfareFunction)
-  const { policy } = innerStart(problem, scalingOf(problem, maximin, maximin.link), false)
+  const { policy } = innerStart(problem, scalingOf(problem, welfareFunction, maximin.link), false)
   let bends =
-    curve.bends ?? merged(Float64Array.of(1), ranksAt(utilitiesUnder(problem, policy), population).ranks)
+    curve.bends ??
+    merged(Float64Array.of(1 / 2, 1), ranksAt(utilitiesUnder(problem, policy), population).ranks)
   let best: Found | null = null
   let iterations = 0
   for (let round = 0; round < ROUNDS; round++) {
