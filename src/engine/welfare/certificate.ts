@@ -1,4 +1,4 @@
-import { contextOfEach, gibbsInContexts, reachOf, topsOf } from './contexts.ts'
+import { contextOfEach, gibbsInContexts, reachOf } from './contexts.ts'
 import { divergence, divergenceFromGibbs } from './gibbs.ts'
 import { slackRows, valuesAt } from './guardrails.ts'
 import type { WelfareFunction, WelfareProblem } from './problem.ts'
@@ -102,11 +102,17 @@ function lossAgainst(
   { reference, temperature, contexts }: WelfareProblem,
   policy: Float64Array,
 ): number {
-  const context = contextOfEach(contexts)
   if (temperature === 0) {
-    const tops = topsOf(contexts, values)
-    return policy.reduce((loss, p, i) => (p === 0 ? loss : loss + p * (tops[context[i]] - values[i])), 0)
+    const { starts } = contexts
+    let loss = 0
+    for (let q = 0; q + 1 < starts.length; q++) {
+      let top = Number.NEGATIVE_INFINITY
+      for (let i = starts[q]; i < starts[q + 1]; i++) if (values[i] > top) top = values[i]
+      for (let i = starts[q]; i < starts[q + 1]; i++) if (policy[i] > 0) loss += policy[i] * (top - values[i])
+    }
+    return loss
   }
+  const context = contextOfEach(contexts)
   const gibbs = new Float64Array(values.length)
   const levels = new Float64Array(contexts.weights.length)
   gibbsInContexts({ reference, temperature, contexts }, values, gibbs, levels)
