@@ -868,3 +868,28 @@ t.test('utilities at the ends of double precision have fronts with proof', async
     }
   }
 })
+
+t.test(
+  'a policy at a corner of the front is not beaten for the groups that have no weight there',
+  async (t) => {
+    // To the first group the first two items are the same, and the second group likes the second better.
+    const table = [
+      [1, 1, 0],
+      [0, 1, 2],
+    ]
+    const within = { costs: Float64Array.of(0, 0, 1), limits: Float64Array.of(0.9) }
+    for (const problem of [
+      inContexts([table, table], [0.5, 0.5], 0),
+      { ...problemOf(table), guardrails: within },
+    ]) {
+      const { policies } = policiesOf(problem)
+      const first = policies.find(({ utilities }) => utilities[0] > 1 - 1e-6)
+      t.ok(first !== undefined && Math.abs(first.utilities[1] - 1) < 1e-6, `${first?.utilities}`)
+      t.ok(
+        policies.every(
+          ({ utilities }) => !policies.some((other) => beats([...other.utilities], [...utilities])),
+        ),
+      )
+    }
+  },
+)
