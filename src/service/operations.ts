@@ -1,10 +1,12 @@
 import type { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
 import type { AuditRequest } from '../../schemas/audit.ts'
 import type { FitRequest } from '../../schemas/fit.ts'
+import type { LearnRequest } from '../../schemas/learn.ts'
 import type { QuestionsRequest } from '../../schemas/questions.ts'
 import { aggregate, compare, type Observer, type Stage } from '../engine/aggregate.ts'
 import { audit } from '../engine/audit/audit.ts'
 import { fit } from '../engine/fit.ts'
+import { learn } from '../engine/learning/learn.ts'
 import { questions } from '../engine/questions.ts'
 import { parseJson } from './json.ts'
 import { problemOf, type ServiceProblemKind } from './problems.ts'
@@ -67,6 +69,8 @@ function run(operation: Operation, body: unknown, observe: Observer) {
       return questions(body as QuestionsRequest, observe)
     case 'audit':
       return audit(body as AuditRequest, observe)
+    case 'learn':
+      return learn(body as LearnRequest, observe)
   }
 }
 

@@ -26,7 +26,7 @@ export type Pool = {
 const SMALL = { bytes: 16 * 1024, rows: 256, items: 64, entries: 1024 }
 
 /** Operations that solve so many problems that no request to them is small. */
-const SOLVES_MANY = new Set<Operation>(['audit'])
+const SOLVES_MANY = new Set<Operation>(['audit', 'learn'])
 
 /** Starts the worker threads. */
 export function startPool(workers: number, queueLimit: number): Pool {
