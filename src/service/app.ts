@@ -7,6 +7,7 @@ import { auditRoute } from '../../routes/audit.ts'
 import { compareRoute } from '../../routes/compare.ts'
 import { fitRoute } from '../../routes/fit.ts'
 import { healthRoutes } from '../../routes/health.ts'
+import { learnRoute } from '../../routes/learn.ts'
 import { metricsRoute } from '../../routes/metrics.ts'
 import { openapiRoutes } from '../../routes/openapi.ts'
 import { problemsRoute } from '../../routes/problems.ts'
@@ -119,6 +120,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     questionsRoute,
     auditRoute,
     voteRoute,
+    learnRoute,
     welfareFunctionsRoute,
     votingRulesRoute,
     problemsRoute,

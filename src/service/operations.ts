@@ -1,11 +1,13 @@
 import type { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
 import type { AuditRequest } from '../../schemas/audit.ts'
 import type { FitRequest } from '../../schemas/fit.ts'
+import type { LearnRequest } from '../../schemas/learn.ts'
 import type { QuestionsRequest } from '../../schemas/questions.ts'
 import type { VoteRequest } from '../../schemas/vote.ts'
 import { aggregate, compare, type Observer, type Reporter, type Stage } from '../engine/aggregate.ts'
 import { audit } from '../engine/audit/audit.ts'
 import { fit } from '../engine/fit.ts'
+import { learn } from '../engine/learning/learn.ts'
 import { questions } from '../engine/questions.ts'
 import { vote } from '../engine/vote.ts'
 import { parseJson } from './json.ts'
@@ -79,6 +81,8 @@ function run(operation: Operation, body: unknown, observe: Observer, report: Rep
       return audit(body as AuditRequest, observe)
     case 'vote':
       return vote(body as VoteRequest, observe)
+    case 'learn':
+      return learn(body as LearnRequest, observe)
   }
 }
 

@@ -30,7 +30,7 @@ export type Pool = {
 const SMALL = { bytes: 16 * 1024, rows: 256, items: 64, entries: 1024 }
 
 /** Operations that take longer than their input lets expect, so that no request to them is small. */
-const NEVER_SMALL = new Set<Operation>(['audit', 'vote'])
+const NEVER_SMALL = new Set<Operation>(['audit', 'vote', 'learn'])
 
 /** Starts the worker threads. */
 export function startPool(workers: number, queueLimit: number): Pool {

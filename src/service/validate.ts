@@ -2,6 +2,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
 import { AuditRequest } from '../../schemas/audit.ts'
 import { FitRequest } from '../../schemas/fit.ts'
+import { LearnRequest } from '../../schemas/learn.ts'
 import { QuestionsRequest } from '../../schemas/questions.ts'
 import { components } from '../../schemas/ref.ts'
 import { VoteRequest } from '../../schemas/vote.ts'
@@ -9,7 +10,7 @@ import { idFault } from '../engine/comparisons/ids.ts'
 import { invalidRequest, pointer, type RequestError } from '../engine/problem.ts'
 
 /** What can be asked of the engine. */
-export type Operation = 'aggregate' | 'compare' | 'fit' | 'questions' | 'audit' | 'vote'
+export type Operation = 'aggregate' | 'compare' | 'fit' | 'questions' | 'audit' | 'vote' | 'learn'
 
 /** Large tables are read, and checked, by the engine in one pass of its own; the schema would take several times as long. */
 const READ_BY_ENGINE = new Set(['Comparisons', 'Rankings', 'Rewards'])
@@ -21,6 +22,7 @@ const schemas = {
   questions: QuestionsRequest,
   audit: AuditRequest,
   vote: VoteRequest,
+  learn: LearnRequest,
 }
 const ajv = new Ajv({ discriminator: true, verbose: true, strict: false, validateFormats: false })
 for (const [name, schema] of components)
