@@ -93,7 +93,9 @@ function symmetricGame(payoffs: Float64Array, m: number): { lottery: Float64Arra
     // Back from the balanced game: p_i = s_i p̂_i.
     const own = drawn.map((i) => scale[i])
     let found = normalised(shares.map((share, k) => share * own[k]))
-    if (free.length > 1) {
+    if (free.length > 1 && drawsEvenly(payoffs, m, drawn))
+      found = new Float64Array(drawn.length).fill(1 / drawn.length)
+    else if (free.length > 1) {
       const vectors = free.map(({ place, vector }) => ({
         place,
         vector: vector.map((value, k) => (value * own[k]) / own[place]),
@@ -108,6 +110,15 @@ function symmetricGame(payoffs: Float64Array, m: number): { lottery: Float64Arra
     return { lottery, unique: free.length === 1 }
   }
   return null
+}
+
+/** Whether to draw all of some items alike is an optimal strategy. */
+function drawsEvenly(payoffs: Float64Array, m: number, drawn: readonly number[]): boolean {
+  for (let j = 0; j < m; j++) {
+    const paid = drawn.reduce((sum, i) => sum + payoffs[i * m + j], 0) / drawn.length
+    if (paid < -ZERO) return false
+  }
+  return true
 }
 
 /** Who is drawn and who is not, and an optimal strategy that proves it; null where the point does not tell. */
