@@ -1,10 +1,11 @@
+import type { AggregateResponse } from '../schemas/aggregate.ts'
 import { aggregate } from '../src/engine/aggregate.ts'
 import { type Random, seededRandom } from '../src/engine/numeric/random.ts'
 import { Problem as Refusal } from '../src/engine/problem.ts'
 import { validate } from '../src/service/validate.ts'
 import { adversarialProblem } from '../test/helpers/adversarial.ts'
 import { tableOf } from '../test/helpers/problems.ts'
-import { type Constraint, judge, type Problem, requestOf } from './check.ts'
+import { type Constraint, factsOf, judge, type Problem, readAnswer, requestOf } from './check.ts'
 import { type Definition, drawMember, FAMILIES } from './functions.ts'
 import { knownFamilies, knownFeatures } from './known.ts'
 import { option } from './option.ts'
@@ -114,13 +115,27 @@ function constraint({ rewards, groups }: Problem, items: string[], random: Rando
   }
 }
 
+/** Leximin begins with the most for the least: what is wrong where another policy has more, or null. */
+async function belowMaximin(problem: Problem, { welfare }: Definition, response: AggregateResponse) {
+  if (welfare.function !== 'leximin' || problem.policy.temperature > 0) return null
+  const most = await aggregate(requestOf(problem, { welfare: { function: 'maximin' } }))
+  const [own, other] = [response, most].map((answer) => readAnswer(problem, answer))
+  const size = Math.max(Math.abs(other.welfare), ...factsOf(problem).ranges)
+  const least = Math.min(...own.utilities)
+  return least >= other.welfare - 1e-8 * size
+    ? null
+    : { fault: `least ${least}, by maximin ${other.welfare}` }
+}
+
 /** Puts one problem to one function; what came of it is written into the tally. */
 async function attempt(problem: Problem, definition: Definition, tally: Tally, label: string, k: number) {
   const start = performance.now()
   try {
     const request = requestOf(problem, definition)
     validate('aggregate', request)
-    const verdict = judge(problem, definition, await aggregate(request))
+    const response = await aggregate(request)
+    const verdict =
+      (await belowMaximin(problem, definition, response)) ?? judge(problem, definition, response)
     if ('fault' in verdict) tally.faults.push(`${label}: ${verdict.fault}`)
     else {
       tally.answers++
