@@ -11,9 +11,9 @@ import {
   readAnswer,
   requestOf,
   utilitiesAt,
-} from './check.ts'
-import { type Definition, drawMember, FAMILIES } from './functions.ts'
-import { knownFamilies, knownFeatures } from './known.ts'
+} from '../test/helpers/judge.ts'
+import { knownFamilies, knownFeatures } from '../test/helpers/known.ts'
+import { type Definition, drawMember, FAMILIES } from '../test/helpers/welfare-functions.ts'
 import { option } from './option.ts'
 import { askInParallel } from './peers.ts'
 import { scientific } from './report.ts'

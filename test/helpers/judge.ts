@@ -1,5 +1,5 @@
-import type { AggregateRequest, AggregateResponse } from '../schemas/aggregate.ts'
-import type { Definition, Facts } from './functions.ts'
+import type { AggregateRequest, AggregateResponse } from '../../schemas/aggregate.ts'
+import type { Definition, Facts } from './welfare-functions.ts'
 
 /** A request about given rewards, and nothing else of what requests may have. */
 export type Problem = {
@@ -98,10 +98,18 @@ export function factsOf({ rewards, groups, policy }: Problem): Facts {
   }
 }
 
-/** Whether what policies can give each group is told by its items alone: no limits, one context, and no group that loses. */
-function reachIsKnown({ rewards, constraints, policy }: Problem): boolean {
-  const values = Object.values(rewards).flatMap((own) => Object.values(own))
-  return constraints === undefined && policy.contexts === undefined && values.every((value) => value >= 0)
+/**
+ * Whether what policies can give each group is told by its items alone: no limits, one context, no group that loses, and
+ * none that is indifferent.
+ */
+function reachIsKnown(problem: Problem): boolean {
+  const values = Object.values(problem.rewards).flatMap((own) => Object.values(own))
+  return (
+    problem.constraints === undefined &&
+    problem.policy.contexts === undefined &&
+    values.every((value) => value >= 0) &&
+    factsOf(problem).ranges.every((range) => range > 0)
+  )
 }
 
 /** The reference policy of each context. */

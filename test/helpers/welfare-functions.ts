@@ -1,4 +1,4 @@
-import type { Random } from '../src/engine/numeric/random.ts'
+import type { Random } from '../../src/engine/numeric/random.ts'
 
 /** What a welfare function may depend on besides the utilities. */
 export type Facts = {
@@ -87,7 +87,7 @@ function utilitarian(
     value: (x, facts) => dot(x, weigh(facts)),
     outside: (lambda, facts) => {
       const own = weigh(facts)
-      return Math.max(...lambda.map((weight, g) => (weight === own[g] ? 0 : Math.abs(weight / own[g] - 1))))
+      return Math.max(...lambda.map((weight, g) => Math.abs(weight / own[g] - 1)))
     },
     conjugate: zero,
   }
@@ -226,9 +226,7 @@ export function definitionOf(welfare: Definition['welfare']): Definition {
       }
     case 'relative-utilitarian':
       return {
-        ...utilitarian(welfare, ({ population, ranges }) =>
-          population.map((share, g) => (ranges[g] > 0 ? share / ranges[g] : 0)),
-        ),
+        ...utilitarian(welfare, ({ population, ranges }) => population.map((share, g) => share / ranges[g])),
         usesReach: true,
       }
     case 'custom':
