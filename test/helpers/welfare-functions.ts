@@ -216,7 +216,7 @@ export function definitionOf(welfare: Definition['welfare']): Definition {
     case 'kalai-smorodinsky':
       return {
         welfare,
-        needsGains: true,
+        needsGains: false,
         usesReach: true,
         lexicographic: true,
         curved: true,
