@@ -11,9 +11,9 @@ import {
   readAnswer,
   requestOf,
   utilitiesAt,
-} from './check.ts'
-import { type Definition, drawMember, FAMILIES } from './functions.ts'
-import { knownFamilies, knownFeatures } from './known.ts'
+} from '../test/helpers/judge.ts'
+import { knownFamilies, knownFeatures } from '../test/helpers/known.ts'
+import { type Definition, drawMember, FAMILIES } from '../test/helpers/welfare-functions.ts'
 import { option } from './option.ts'
 import { askInParallel } from './peers.ts'
 import { scientific } from './report.ts'
@@ -73,14 +73,14 @@ function draw(
       reference: Object.fromEntries(items.map((item, i) => [item, parts[i] / total])),
     },
   }
-  if (withs.contexts && random() < 0.25) {
+  if (withs.contexts && family !== 'relative-utilitarian' && random() < 0.25) {
     problem.policy.contexts = Array.from({ length: integer(2, 3) }, (_, q) => {
       const own = items.filter(() => random() < 0.7)
       return { id: `context ${q}`, weight: 0.2 + random(), items: own.length > 2 ? own : items }
     })
   }
-  // What a group can get at most within limits is another question.
-  if (withs.constraints && definition.usesBests !== true && random() < 0.25)
+  // What policies can give a group within limits is another question.
+  if (withs.constraints && definition.usesReach !== true && random() < 0.25)
     problem.constraints = Array.from({ length: integer(1, 2) }, () => limit(problem, items, random))
   return problem
 }

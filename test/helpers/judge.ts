@@ -1,5 +1,5 @@
-import type { AggregateRequest, AggregateResponse } from '../schemas/aggregate.ts'
-import type { Definition, Facts } from './functions.ts'
+import type { AggregateRequest, AggregateResponse } from '../../schemas/aggregate.ts'
+import type { Definition, Facts } from './welfare-functions.ts'
 
 /** A request about given rewards, and nothing else of what requests may have. */
 export type Problem = {
@@ -98,11 +98,17 @@ export function factsOf({ rewards, groups, policy }: Problem): Facts {
   }
 }
 
-/** Whether the most that a group can get is its best item in every context: no other group would lose, and no limit forbids. */
-function bestsAreKnown({ rewards, constraints }: Problem): boolean {
+/**
+ * Whether what policies can give each group is told by its items alone: no limits, one context, no group that loses, and
+ * none that is indifferent.
+ */
+function reachIsKnown(problem: Problem): boolean {
+  const values = Object.values(problem.rewards).flatMap((own) => Object.values(own))
   return (
-    constraints === undefined &&
-    Object.values(rewards).every((own) => Object.values(own).every((value) => value >= 0))
+    problem.constraints === undefined &&
+    problem.policy.contexts === undefined &&
+    values.every((value) => value >= 0) &&
+    factsOf(problem).ranges.every((range) => range > 0)
   )
 }
 
@@ -269,13 +275,16 @@ export function judge(problem: Problem, definition: Definition, response: Aggreg
   // Of the utilities that are told, which are those of the policy but for rounding.
   const told = answer.utilities.map((value) => (definition.needsGains ? Math.max(0, value) : value))
   const welfare = definition.value(told, facts)
-  if (definition.usesBests === true && !bestsAreKnown(problem))
+  if (definition.usesReach === true && !reachIsKnown(problem))
     return { relativeGap: answer.relativeGap, gap: answer.gap }
   const terms = lambda.reduce((sum, weight, g) => sum + weight * largest[g], 0)
   const grain = definition.grain ?? 0
   if (!(Math.abs(welfare - answer.welfare) <= 1e-9 * Math.max(Math.abs(welfare), terms) + 1e-14 * grain))
     return { fault: `welfare ${answer.welfare}, not ${welfare}` }
-  const outside = definition.outside?.(lambda, facts) ?? 0
+  const supports = definition.lexicographic === true && beta === 0
+  const outside = supports
+    ? Math.max(...lambda.map((weight) => -weight))
+    : (definition.outside?.(lambda, facts) ?? 0)
   if (!(outside <= 1e-9)) return { fault: `weights outside the dual set by ${outside}` }
 
   const limits = limitsOf(problem)
@@ -303,7 +312,8 @@ export function judge(problem: Problem, definition: Definition, response: Aggreg
     dual += prices[k] * limit
     paid += prices[k] * Math.abs(limit)
   })
-  const objective = welfare - (beta > 0 ? beta * divergenceOf(problem, policies) : 0)
+  const support = lambda.reduce((sum, weight, g) => sum + weight * x[g], 0)
+  const objective = (supports ? support : welfare) - (beta > 0 ? beta * divergenceOf(problem, policies) : 0)
   const ranges = facts.ranges.reduce((sum, range, g) => sum + lambda[g] * range, 0)
   const size = Math.max(Math.abs(objective), ranges)
   const rounding = 1e-14 * (beta + terms + paid + grain + Math.abs(definition.conjugate(lambda, facts)))

@@ -1,4 +1,4 @@
-import type { Random } from '../src/engine/numeric/random.ts'
+import type { Random } from '../../src/engine/numeric/random.ts'
 
 /** What a welfare function may depend on besides the utilities. */
 export type Facts = {
@@ -19,8 +19,10 @@ export type Definition = {
   welfare: { function: string; [parameter: string]: unknown }
   /** Whether utilities must not be negative. */
   needsGains: boolean
-  /** Whether W depends on what each group can get at most. */
-  usesBests?: boolean
+  /** Whether W depends on what policies can give each group, which limits and contexts may change. */
+  usesReach?: boolean
+  /** Whether, at temperature 0, more is asked than the most of W: then weights support the policy, and W no longer. */
+  lexicographic?: boolean
   /** Whether a policy that has nearly the best welfare has nearly its utilities: W is curved enough, or lexicographic. */
   curved?: boolean
   /** Where W is a logarithm of a sum: the size of what its rounding is relative to. */
@@ -199,7 +201,7 @@ export function definitionOf(welfare: Definition['welfare']): Definition {
       return maximin(welfare)
     // What comes after the least is held against the peer alone.
     case 'leximin':
-      return { ...maximin(welfare), curved: true }
+      return { ...maximin(welfare), curved: true, lexicographic: true }
     case 'power-mean':
       return powerMean(welfare, parameter('exponent'))
     case 'kolm-pollak':
@@ -214,15 +216,19 @@ export function definitionOf(welfare: Definition['welfare']): Definition {
     case 'kalai-smorodinsky':
       return {
         welfare,
-        needsGains: true,
-        usesBests: true,
+        needsGains: false,
+        usesReach: true,
+        lexicographic: true,
         curved: true,
         value: (x, { bests }) => Math.min(...x.map((value, g) => value / bests[g])),
         outside: (lambda, { bests }) => offSimplex(lambda.map((weight, g) => weight * bests[g])),
         conjugate: zero,
       }
     case 'relative-utilitarian':
-      return utilitarian(welfare, ({ population, ranges }) => population.map((share, g) => share / ranges[g]))
+      return {
+        ...utilitarian(welfare, ({ population, ranges }) => population.map((share, g) => share / ranges[g])),
+        usesReach: true,
+      }
     case 'custom':
       return CUSTOM[welfare.expression as string](welfare)
     default:

@@ -1,8 +1,8 @@
-import type { AggregateRequest } from '../schemas/aggregate.ts'
-import { seededRandom } from '../src/engine/numeric/random.ts'
-import { validate } from '../src/service/validate.ts'
-import { type Problem, requestOf } from './check.ts'
-import { drawMember, FAMILIES } from './functions.ts'
+import type { AggregateRequest } from '../../schemas/aggregate.ts'
+import { seededRandom } from '../../src/engine/numeric/random.ts'
+import { validate } from '../../src/service/validate.ts'
+import { type Problem, requestOf } from './judge.ts'
+import { drawMember, FAMILIES } from './welfare-functions.ts'
 
 const plain: Problem = {
   rewards: { a: { x: 1, y: 0 }, b: { x: 0, y: 1 } },
