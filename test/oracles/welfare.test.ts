@@ -59,6 +59,12 @@ t.test('T1 under maximin at temperature 0.5', async (t) => {
   t.ok(distance(lambda, [0.322298, 0.457437, 0.220265]) < half(6), `weights ${lambda}`)
 })
 
+t.test('T1 under Kolm–Pollak at temperature 0.5', async (t) => {
+  const { lambda, answer } = await solveT1({ function: 'kolm-pollak', kappa: 1 }, 0.5)
+  t.ok(Math.abs(answer.welfare - 1.755311) < half(6), `welfare ${answer.welfare}`)
+  t.ok(distance(lambda, [0.382399, 0.396945, 0.220656]) < half(6), `weights ${lambda}`)
+})
+
 t.test('T1 under utilitarian has the population for weights, and the best item of their sum', async (t) => {
   const { lambda, policy, answer } = await solveT1({ function: 'utilitarian' }, 0)
   t.ok(distance(lambda, population) < 1e-15)

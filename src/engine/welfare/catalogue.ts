@@ -66,6 +66,25 @@ export const WELFARE_FUNCTIONS: readonly WelfareFunctionEntry[] = [
     source: 'Hardy, Littlewood & Pólya, Inequalities (1934); Atkinson, J. Economic Theory 2 (1970)',
   },
   {
+    id: 'kolm-pollak',
+    meaning:
+      'Maximises the equally distributed equivalent under a constant aversion κ to gaps: what matters is by how much one group has more than another, not in what proportion.',
+    formula: '−κ⁻¹ log Σ_g n_g e^{−κ x_g}',
+    parameters: [
+      {
+        name: 'kappa',
+        meaning:
+          'κ, per unit of utility: a group that has 1/κ more than another counts 1/e of it; small is utilitarian, large is maximin.',
+        minimum: 1e-9,
+        maximum: 1e9,
+      },
+    ],
+    invariantTo: ['a common shift', 'a common scale, if κ is divided by it'],
+    satisfies: [...COMMON, 'strict Pareto', 'Pigou–Dalton', 'population monotonicity'],
+    fails: ['independence of the scale of each group', 'fair share'],
+    source: 'Kolm, J. Economic Theory 12 (1976); Pollak, Australian Economic Papers 10 (1971)',
+  },
+  {
     id: 'pareto-front',
     meaning:
       'Chooses nothing: lists every choice that no other beats for all groups, with the group weights that lead to it.',
