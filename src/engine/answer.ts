@@ -1,6 +1,11 @@
 import type {
+  ContextualExPostResult,
+  ContextualFrontPolicy,
   ContextualOptimumResult,
+  ExPostResult,
   FrontGroup,
+  FrontItem,
+  FrontPolicy,
   FrontResult,
   OptimumResult,
 } from '../../schemas/aggregate.ts'
@@ -15,15 +20,18 @@ import type { Discovery } from './annotators/discover.ts'
 import { keyedById } from './comparisons/ids.ts'
 import { bestOf, type Conflict, type Limit } from './pose.ts'
 import type { Preferences } from './preferences.ts'
-import { Problem } from './problem.ts'
+import { MAX_ERRORS, Problem } from './problem.ts'
 import type { FittedGroup, GroupRewards } from './rewards/rewards.ts'
 import type { Choices } from './settings.ts'
 import type { GroupUtilities } from './utilities/utilities.ts'
+import type { BelowAnchor, ExPostOptimum } from './welfare/ex-post.ts'
+import type { ItemFront } from './welfare/front/items.ts'
 import type { ParetoFront } from './welfare/front/pareto-front.ts'
+import type { PolicyFront } from './welfare/front/policies.ts'
 import type { NoGains } from './welfare/gains.ts'
 import { slackRows } from './welfare/guardrails.ts'
 import type { Optimum, WelfareProblem } from './welfare/problem.ts'
-import { utilitiesOf as totalsOf, valuesOf } from './welfare/table.ts'
+import { utilitiesOf as totalsOf } from './welfare/table.ts'
 
 /** All that an answer is told from: the stages of one aggregation, still in integers. */
 export type Aggregation = {
@@ -53,12 +61,7 @@ export function describeOptimum(
   for (const weight of optimum.weights) weightScale += weight
   const weights = optimum.weights.map((weight) => weight / weightScale)
   const prices = optimum.prices.map((price) => price / weightScale)
-  const trained = trainedRewards(aggregation, weights, prices)
-  const allowed = Array.from(items.keys()).filter((i) => trained.overall[i] !== null)
-  const ranked = Float64Array.from(allowed, (i) => trained.overall[i] as number)
-  const { constraints } = choices.settings
-  const { contexts } = choices.settings.policy
-  const policies = policiesOf(aggregation, optimum.policy)
+  const trained = trainedRewards(aggregation, aggregatedRewards(aggregation, weights), prices)
   const result = {
     function: welfare.function,
     settings: settingsOf(choices, welfare),
@@ -70,80 +73,140 @@ export function describeOptimum(
     ...aggregatedWeights(aggregation, weights, prices),
   }
   const rest = {
-    ranking: rank(ranked).map(({ item, rank }) => ({
-      item: items[allowed[item]],
-      rank,
-      reward: ranked[item],
-    })),
+    ranking: rankingOf(items, trained.overall),
     welfare: optimum.welfare,
     groups: groups.map((_, g) => {
       const { id, population, best, ...rest } = describeGroup(aggregation, g)
       const utility = optimum.utilities[g]
       return { id, population, weight: weights[g], utility, best, regret: best - utility, ...rest }
     }),
-    ...(constraints === undefined
-      ? {}
-      : { constraints: describeConstraints(aggregation, optimum, weightScale) }),
+    ...constraintsMember(aggregation, optimum, weightScale),
     certificate: optimum.certificate,
   }
-  if (contexts === undefined) {
-    return { ...result, policy: keyedById(items, (i) => policies[0][i]), ...rest }
+  const policies = describePolicies(aggregation, optimum.policy, trained)
+  return 'policy' in policies ? { ...result, ...policies, ...rest } : { ...result, ...policies, ...rest }
+}
+
+/** Tells an optimum ex post in the names of the request. */
+export function describeExPost(
+  aggregation: Aggregation,
+  welfare: Welfare,
+  optimum: ExPostOptimum,
+): ExPostResult | ContextualExPostResult {
+  const { preferences, choices, problem, columns } = aggregation
+  const { groups, items } = preferences
+  const own = new Array<number | null>(items.length).fill(null)
+  columns.forEach((item, column) => {
+    own[item] = optimum.rewards[column]
+  })
+  const trained = trainedRewards(
+    aggregation,
+    Float64Array.from(own, (reward) => reward ?? 0),
+    optimum.prices,
+  )
+  const rewards = trained.overall.map((reward, i) => (own[i] === null ? null : reward))
+  const result = {
+    function: welfare.function,
+    mode: 'ex-post' as const,
+    settings: settingsOf(choices, welfare),
+    temperature: problem.temperature,
+    rewards: keyedById(items, (i) => rewards[i]),
   }
-  return {
-    ...result,
-    policies: choices.contexts.map(({ id, weight, items: own }, q) => {
-      const names = Array.from(own, (i) => items[i])
-      return {
-        context: id,
-        weight,
-        policy: keyedById(names, (k) => policies[q][k]),
-        rewards: keyedById(names, (k) => trained.inContext[q][k]),
-      }
+  const rest = {
+    ranking: rankingOf(items, rewards),
+    welfare: optimum.welfare,
+    groups: groups.map((_, g) => {
+      const { id, population, best, ...rest } = describeGroup(aggregation, g)
+      const utility = optimum.utilities[g]
+      return { id, population, utility, best, regret: best - utility, ...rest }
     }),
-    ...rest,
+    ...constraintsMember(aggregation, optimum, 1),
+    certificate: optimum.certificate,
   }
+  const policies = describePolicies(aggregation, optimum.policy, trained)
+  return 'policy' in policies ? { ...result, ...policies, ...rest } : { ...result, ...policies, ...rest }
 }
 
 /** Tells a Pareto front in the names of the request. */
 export function describeFront(aggregation: Aggregation, found: ParetoFront): FrontResult {
-  const { preferences, choices, problem } = aggregation
-  const { groups, items } = preferences
-  const front =
-    found.items !== null
-      ? found.items.map(({ item, weights, share, shareError }) => ({
-          item: items[item],
-          utilities: keyedById(groups, (g) => problem.utilities[g * items.length + item]),
-          supported: weights !== null,
-          weights: weights === null ? null : keyedById(groups, (g) => weights[g]),
-          share: weights === null ? 0 : share,
-          shareError: weights === null ? 0 : shareError,
-        }))
-      : (found.policies ?? []).map(({ weights, policy, utilities }) => {
-          const rewards = new Float64Array(items.length)
-          valuesOf(problem, weights, rewards)
-          return {
-            weights: keyedById(groups, (g) => weights[g]),
-            temperature: problem.temperature,
-            policy: keyedById(items, (i) => policy[i]),
-            rewards: keyedById(items, (i) => rewards[i]),
-            utilities: keyedById(groups, (g) => utilities[g]),
-          }
-        })
-  const { volume, error } = found.hypervolume
+  const { preferences, choices, columns } = aggregation
+  const { groups } = preferences
+  const items = Array.from(columns, (item) => preferences.items[item])
+  const front = found.kind === 'items' ? frontItems(aggregation, found) : frontPolicies(aggregation, found)
+  const { volume, error } = found.kind === 'items' ? found.hypervolume : found.hypervolume.inner
   const bounded = Number.isFinite(volume)
   return {
     function: 'pareto-front',
     settings: settingsOf(choices, { function: 'pareto-front' }),
     front: front as FrontResult['front'],
-    dominated: found.dominated.map(({ item, by }) => ({
+    ...(found.kind === 'policies' ? { approximation: approximationOf(found) } : {}),
+    dominated: found.dominated.map(({ item, by, count }) => ({
       item: items[item],
       by: by.map((other) => items[other]),
+      count,
     })),
+    lotteryDominated:
+      found.kind === 'policies'
+        ? []
+        : found.lotteryDominated.map(({ item, by, gains }) => ({
+            item: items[item],
+            by: keyedById(
+              by.map((part) => items[part.item]),
+              (k) => by[k].probability,
+            ),
+            gains: keyedById(groups, (g) => gains[g]),
+          })),
     hypervolume: bounded ? volume : null,
     hypervolumeError: bounded ? error : null,
     knee: front[found.knee],
     groups: groups.map((_, g) => describeGroup(aggregation, g)),
     certificate: found.certificate,
+  }
+}
+
+function frontItems(
+  { preferences, problem, columns }: Aggregation,
+  { items: found }: ItemFront,
+): FrontItem[] {
+  const { groups, items } = preferences
+  return found.map(({ item, weights, radius, share, shareError }) => ({
+    item: items[columns[item]],
+    utilities: keyedById(groups, (g) => problem.utilities[g * problem.items + item]),
+    supported: weights !== null,
+    weights: weights === null ? null : keyedById(groups, (g) => weights[g]),
+    radius,
+    share,
+    shareError,
+  }))
+}
+
+function frontPolicies(
+  aggregation: Aggregation,
+  { policies }: PolicyFront,
+): (FrontPolicy | ContextualFrontPolicy)[] {
+  const { preferences, problem } = aggregation
+  const { groups, items } = preferences
+  return policies.map(({ weights, prices, policy, utilities, divergence }) => {
+    const trained = trainedRewards(aggregation, aggregatedRewards(aggregation, weights), prices)
+    const result = {
+      weights: keyedById(groups, (g) => weights[g]),
+      temperature: problem.temperature,
+      rewards: keyedById(items, (i) => trained.overall[i]),
+      utilities: keyedById(groups, (g) => utilities[g]),
+      divergence,
+    }
+    const chosen = describePolicies(aggregation, policy, trained)
+    return 'policy' in chosen ? { ...result, ...chosen } : { ...result, ...chosen }
+  })
+}
+
+function approximationOf({ approximation, hypervolume }: PolicyFront): FrontResult['approximation'] {
+  const { volume, error } = hypervolume.outer
+  const bounded = Number.isFinite(volume)
+  return {
+    ...approximation,
+    hypervolumeLimit: bounded ? volume : null,
+    hypervolumeLimitError: bounded ? error : null,
   }
 }
 
@@ -196,6 +259,28 @@ export function noGainsProblem(
         },
       },
     },
+  )
+}
+
+/** The refusal where items have no welfare ex post, with the names of those that leave a group below its anchor. */
+export function belowAnchorProblem(
+  { preferences, columns }: Aggregation,
+  welfare: Welfare,
+  { cases }: BelowAnchor,
+): Problem {
+  const { groups, items } = preferences
+  const pairs = new Map(cases.map(({ column, group }) => [`${columns[column]} ${group}`, { column, group }]))
+  const named = Array.from(pairs.values(), ({ column, group }) => ({
+    item: items[columns[column]],
+    group: groups[group],
+  }))
+  const { item, group } = named[0]
+  const more = named.length > 1 ? ` (and ${named.length - 1} more such pairs)` : ''
+  return new Problem(
+    'no-acceptable-policy',
+    `${welfare.function} is not defined where a group has less than its anchor, and ex post it is applied to every single ` +
+      `item: "${item}" gives "${group}" less${more}. Choose the anchor worst, ban such items, or leave mode out.`,
+    { evidence: { function: welfare.function, belowAnchor: named.slice(0, MAX_ERRORS) } },
   )
 }
 
@@ -303,23 +388,72 @@ function policiesOf({ choices, problem, columns }: Aggregation, policy: Float64A
   })
 }
 
+/** Σ_g λ_g u_gi; length n. */
+function aggregatedRewards({ utilities }: Aggregation, weights: Float64Array): Float64Array {
+  const total = new Float64Array(utilities[0].values.length)
+  utilities.forEach(({ values }, g) => {
+    for (let i = 0; i < total.length; i++) total[i] += weights[g] * values[i]
+  })
+  return total
+}
+
+/** The policy by item, or the policies and rewards of the contexts that the request names. */
+function describePolicies(
+  aggregation: Aggregation,
+  policy: Float64Array,
+  { inContext }: { inContext: (number | null)[][] },
+) {
+  const { preferences, choices } = aggregation
+  const { items } = preferences
+  const policies = policiesOf(aggregation, policy)
+  if (choices.settings.policy.contexts === undefined)
+    return { policy: keyedById(items, (i) => policies[0][i]) }
+  return {
+    policies: choices.contexts.map(({ id, weight, items: own }, q) => {
+      const names = Array.from(own, (i) => items[i])
+      return {
+        context: id,
+        weight,
+        policy: keyedById(names, (k) => policies[q][k]),
+        rewards: keyedById(names, (k) => inContext[q][k]),
+      }
+    }),
+  }
+}
+
+/** The items that are not ruled out, from the best reward down. */
+function rankingOf(items: readonly string[], rewards: readonly (number | null)[]) {
+  const allowed = Array.from(items.keys()).filter((i) => rewards[i] !== null)
+  const ranked = Float64Array.from(allowed, (i) => rewards[i] as number)
+  return rank(ranked).map(({ item, rank }) => ({ item: items[allowed[item]], rank, reward: ranked[item] }))
+}
+
+/** What became of the constraints; no member where the request has none. */
+function constraintsMember(
+  aggregation: Aggregation,
+  optimum: Pick<Optimum, 'policy' | 'prices'>,
+  weightScale: number,
+): { constraints?: ConstraintResult[] } {
+  if (aggregation.choices.settings.constraints === undefined) return {}
+  return { constraints: describeConstraints(aggregation, optimum, weightScale) }
+}
+
 /**
- * The rewards to train on, Σ_g λ_g u_gi − Σ_k μ_k c_ki: over all contexts with the constraints of all, and in each context
- * with its own besides. Null for items that are ruled out.
+ * The rewards to train on: what items are worth to the welfare, less Σ_k μ_k c_ki; over all contexts with the constraints of
+ * all, and in each context with its own besides. Null for items that are ruled out.
+ *
+ * @param total Σ_g λ_g u_gi, or ex post W(u_i); over all items of the request
  */
 function trainedRewards(
-  { preferences, choices, utilities, problem, columns, limits }: Aggregation,
-  weights: Float64Array,
+  { preferences, choices, problem, columns, limits }: Aggregation,
+  total: Float64Array,
   prices: Float64Array,
 ): { overall: (number | null)[]; inContext: (number | null)[][] } {
   const n = preferences.items.length
-  const sum = new Float64Array(n)
+  const sum = total.slice()
   const add = (values: Float64Array, factor: number, to: Float64Array) => {
     for (let i = 0; i < n; i++) to[i] += factor * values[i]
   }
-  utilities.forEach(({ values }, g) => {
-    add(values, weights[g], sum)
-  })
   const own = choices.contexts.map(() => null as Float64Array | null)
   for (const { costs, context, guardrail } of limits) {
     if (guardrail === null) continue
@@ -343,7 +477,7 @@ function trainedRewards(
 /** What became of each constraint. */
 function describeConstraints(
   { choices, problem, columns, limits }: Aggregation,
-  { policy, prices }: Optimum,
+  { policy, prices }: Pick<Optimum, 'policy' | 'prices'>,
   weightScale: number,
 ): ConstraintResult[] {
   const { starts } = problem.contexts

@@ -205,6 +205,7 @@ export function choicesOf(
         reference: keyedById(items, (i) => own[i]),
         ...(given === undefined ? {} : { contexts: contextSettings(contexts, items) }),
       },
+      mode: request.mode ?? 'ex-ante',
       ...(request.constraints === undefined ? {} : { constraints: named.settings }),
       seed: request.seed ?? 0,
     },

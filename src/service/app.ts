@@ -12,9 +12,12 @@ import { metricsRoute } from '../../routes/metrics.ts'
 import { openapiRoutes } from '../../routes/openapi.ts'
 import { problemsRoute } from '../../routes/problems.ts'
 import { questionsRoute } from '../../routes/questions.ts'
+import { voteRoute } from '../../routes/vote.ts'
+import { votingRulesRoute } from '../../routes/voting-rules.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
 import type { Config } from './config.ts'
+import { docsPage } from './docs-page.ts'
 import { createLogger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openapiOptions } from './openapi.ts'
@@ -109,18 +112,17 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   }
 
   await app.register(fastifySwagger, openapiOptions)
-  await app.register(fastifySwaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { tryItOutEnabled: true, docExpansion: 'list' },
-  })
+  await app.register(fastifySwaggerUi, docsPage)
   for (const route of [
     aggregateRoute,
     compareRoute,
     fitRoute,
     questionsRoute,
     auditRoute,
+    voteRoute,
     learnRoute,
     welfareFunctionsRoute,
+    votingRulesRoute,
     problemsRoute,
     healthRoutes,
     metricsRoute,

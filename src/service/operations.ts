@@ -3,11 +3,13 @@ import type { AuditRequest } from '../../schemas/audit.ts'
 import type { FitRequest } from '../../schemas/fit.ts'
 import type { LearnRequest } from '../../schemas/learn.ts'
 import type { QuestionsRequest } from '../../schemas/questions.ts'
-import { aggregate, compare, type Observer, type Stage } from '../engine/aggregate.ts'
+import type { VoteRequest } from '../../schemas/vote.ts'
+import { aggregate, compare, type Observer, type Reporter, type Stage } from '../engine/aggregate.ts'
 import { audit } from '../engine/audit/audit.ts'
 import { fit } from '../engine/fit.ts'
 import { learn } from '../engine/learning/learn.ts'
 import { questions } from '../engine/questions.ts'
+import { vote } from '../engine/vote.ts'
 import { parseJson } from './json.ts'
 import { problemOf, type ServiceProblemKind } from './problems.ts'
 import { type Operation, validate } from './validate.ts'
@@ -27,18 +29,26 @@ export type Answer = {
 }
 
 /** Reads a body, asks the engine, writes the answer. Never throws: a fault becomes a 500. */
-export async function answer(operation: Operation, body: Uint8Array): Promise<Answer> {
+export async function answer(
+  operation: Operation,
+  body: Uint8Array,
+  report: Reporter = () => {},
+): Promise<Answer> {
   let parsed: unknown
   try {
     parsed = parseJson(body)
   } catch (error) {
     return refusal(error, null, {})
   }
-  return answerParsed(operation, parsed)
+  return answerParsed(operation, parsed, report)
 }
 
 /** The same for a body that has been parsed. */
-export async function answerParsed(operation: Operation, body: unknown): Promise<Answer> {
+export async function answerParsed(
+  operation: Operation,
+  body: unknown,
+  report: Reporter = () => {},
+): Promise<Answer> {
   let sizes: Answer['sizes'] = null
   const seconds: Answer['seconds'] = {}
   let since = performance.now()
@@ -50,25 +60,27 @@ export async function answerParsed(operation: Operation, body: unknown): Promise
   }
   try {
     validate(operation, body)
-    const result = await run(operation, body, observe)
+    const result = await run(operation, body, observe, report)
     return { status: 200, body: encode(result), kind: null, sizes, seconds, fault: null }
   } catch (error) {
     return refusal(error, sizes, seconds)
   }
 }
 
-function run(operation: Operation, body: unknown, observe: Observer) {
+function run(operation: Operation, body: unknown, observe: Observer, report: Reporter) {
   switch (operation) {
     case 'aggregate':
-      return aggregate(body as AggregateRequest, observe)
+      return aggregate(body as AggregateRequest, observe, report)
     case 'compare':
-      return compare(body as CompareRequest, observe)
+      return compare(body as CompareRequest, observe, report)
     case 'fit':
       return fit(body as FitRequest, observe)
     case 'questions':
       return questions(body as QuestionsRequest, observe)
     case 'audit':
       return audit(body as AuditRequest, observe)
+    case 'vote':
+      return vote(body as VoteRequest, observe)
     case 'learn':
       return learn(body as LearnRequest, observe)
   }

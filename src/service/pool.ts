@@ -1,7 +1,9 @@
 import { Piscina } from 'piscina'
+import type { Progress } from '../engine/aggregate.ts'
 import { parseJson } from './json.ts'
 import { type Answer, answer, answerParsed } from './operations.ts'
 import { problemDetails } from './problems.ts'
+import { progressBoard, readProgress } from './progress.ts'
 import type { Operation } from './validate.ts'
 import type { Task } from './worker.ts'
 
@@ -15,6 +17,8 @@ export type Pool = {
   answer(operation: Operation, body: Uint8Array, signal: AbortSignal): Promise<Answer>
   /** Tasks that wait for a worker. */
   queueSize(): number
+  /** The tasks that run or wait, each in a place of its own, and how far they are. */
+  tasks(): { place: number; operation: Operation; progress: Progress }[]
   /** Waits for the tasks that have begun, then ends the threads. */
   close(): Promise<void>
 }
@@ -25,8 +29,8 @@ export type Pool = {
  */
 const SMALL = { bytes: 16 * 1024, rows: 256, items: 64, entries: 1024 }
 
-/** Operations that solve so many problems that no request to them is small. */
-const SOLVES_MANY = new Set<Operation>(['audit', 'learn'])
+/** Operations that take longer than their input lets expect, so that no request to them is small. */
+const NEVER_SMALL = new Set<Operation>(['audit', 'vote', 'learn'])
 
 /** Starts the worker threads. */
 export function startPool(workers: number, queueLimit: number): Pool {
@@ -36,11 +40,11 @@ export function startPool(workers: number, queueLimit: number): Pool {
     maxThreads: workers,
     concurrentTasksPerWorker: 1,
   })
-  /** Tasks that run or wait. Piscina's own limit of 0 would refuse a task and run it all the same. */
-  let begun = 0
+  /** Tasks that run or wait, by their places. Piscina's own limit of 0 would refuse a task and run it all the same. */
+  const begun = new Map<number, Task>()
   return {
     async answer(operation, body, signal) {
-      if (body.byteLength <= SMALL.bytes && !SOLVES_MANY.has(operation)) {
+      if (body.byteLength <= SMALL.bytes && !NEVER_SMALL.has(operation)) {
         let parsed: unknown
         try {
           parsed = parseJson(body)
@@ -49,22 +53,30 @@ export function startPool(workers: number, queueLimit: number): Pool {
         }
         if (isSmall(parsed)) return answerParsed(operation, parsed)
       }
-      if (begun >= workers + queueLimit) {
+      if (begun.size >= workers + queueLimit) {
         return unanswered('overloaded', 'All workers are busy and the queue is full.')
       }
       const moved = ownBuffer(body)
-      const task: Task = { operation, body: moved }
-      begun++
+      const task: Task = { operation, body: moved, board: progressBoard() }
+      let place = 0
+      while (begun.has(place)) place++
+      begun.set(place, task)
       try {
         return await piscina.run(task, { signal, transferList: [moved.buffer] })
       } catch (error) {
         if (signal.aborted) return unanswered('cancelled', 'The client closed the connection.')
         throw error
       } finally {
-        begun--
+        begun.delete(place)
       }
     },
     queueSize: () => piscina.queueSize,
+    tasks: () =>
+      Array.from(begun, ([place, { operation, board }]) => ({
+        place,
+        operation,
+        progress: readProgress(board),
+      })),
     close: () => piscina.close(),
   }
 }

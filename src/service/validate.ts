@@ -5,11 +5,12 @@ import { FitRequest } from '../../schemas/fit.ts'
 import { LearnRequest } from '../../schemas/learn.ts'
 import { QuestionsRequest } from '../../schemas/questions.ts'
 import { components } from '../../schemas/ref.ts'
+import { VoteRequest } from '../../schemas/vote.ts'
 import { idFault } from '../engine/comparisons/ids.ts'
 import { invalidRequest, pointer, type RequestError } from '../engine/problem.ts'
 
 /** What can be asked of the engine. */
-export type Operation = 'aggregate' | 'compare' | 'fit' | 'questions' | 'audit' | 'learn'
+export type Operation = 'aggregate' | 'compare' | 'fit' | 'questions' | 'audit' | 'vote' | 'learn'
 
 /** Large tables are read, and checked, by the engine in one pass of its own; the schema would take several times as long. */
 const READ_BY_ENGINE = new Set(['Comparisons', 'Rankings', 'Rewards'])
@@ -20,6 +21,7 @@ const schemas = {
   fit: FitRequest,
   questions: QuestionsRequest,
   audit: AuditRequest,
+  vote: VoteRequest,
   learn: LearnRequest,
 }
 const ajv = new Ajv({ discriminator: true, verbose: true, strict: false, validateFormats: false })

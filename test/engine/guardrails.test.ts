@@ -935,13 +935,6 @@ t.test('what is wrong with contexts and constraints is pointed at', async (t) =>
     ['/constraints/0/minimum'],
     /above 0/,
   )
-  for (const more of [contexts({ id: 'x' }), constraints({ kind: 'ban', items: ['a'] })]) {
-    await refused(
-      { ...more, welfare: { function: 'pareto-front' } },
-      ['policy' in more ? '/policy/contexts' : '/constraints'],
-      /pareto-front/,
-    )
-  }
   const rows = [
     { group: 'g', winner: 'a', loser: 'b' },
     { group: 'g', winner: 'b', loser: 'a' },

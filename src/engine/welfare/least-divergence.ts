@@ -85,12 +85,25 @@ function nearestAmong(
 
   const held: Float64Array[] = []
   const free: { row: Float64Array; room: number }[] = []
-  for (let g = 0; g < groups; g++) {
-    const row = Float64Array.from(face, (i) => u[g * items + i])
-    if (weights[g] * reach[g] > WEIGHTLESS * scale) held.push(row)
-    else {
-      const floor = welfareFunction.weightlessFrom(welfare, population[g]) + HAIR * reach[g]
-      free.push({ row, room: Math.max(0, meanOf(row, share) - floor) })
+  if (welfareFunction.face !== undefined) {
+    const { held: equal, atLeast } = welfareFunction.face(weights, optimum.utilities, population)
+    const combined = (combination: Float64Array) =>
+      Float64Array.from(face, (i) =>
+        combination.reduce((sum, c, g) => (c === 0 ? sum : sum + c * u[g * items + i]), 0),
+      )
+    held.push(...equal.map(combined))
+    for (const combination of atLeast) {
+      const row = combined(combination)
+      free.push({ row, room: Math.max(0, meanOf(row, share)) })
+    }
+  } else {
+    for (let g = 0; g < groups; g++) {
+      const row = Float64Array.from(face, (i) => u[g * items + i])
+      if (weights[g] * reach[g] > WEIGHTLESS * scale) held.push(row)
+      else {
+        const floor = welfareFunction.weightlessFrom(welfare, population[g]) + HAIR * reach[g]
+        free.push({ row, room: Math.max(0, meanOf(row, share) - floor) })
+      }
     }
   }
   for (let k = 0; k < guardrails.limits.length; k++) {

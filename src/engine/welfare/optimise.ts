@@ -4,7 +4,7 @@ import { gibbsInContexts, normalisedIn } from './contexts.ts'
 import { leastDivergence } from './least-divergence.ts'
 import { maximin } from './maximin.ts'
 import type { Optimum, WelfareFunction, WelfareProblem } from './problem.ts'
-import { searchAmongAll } from './search.ts'
+import { type Found, searchAmongAll } from './search.ts'
 import { valuesOf } from './table.ts'
 import { hasManyItems, searchAmongFew } from './working-set.ts'
 
@@ -24,22 +24,30 @@ const TIE = 1e-10
  * @throws Problem `not-converged` where the certified relative gap stays above 1e-8
  */
 export function optimise(problem: WelfareProblem, welfareFunction: WelfareFunction): Optimum {
-  if (welfareFunction.link === null) {
+  const { link, search } = welfareFunction
+  if (link === null && search === undefined) {
     const plain = problem.guardrails.limits.length === 0
     return plain ? closedForm(problem, welfareFunction) : asOneGroup(problem, welfareFunction)
   }
-  const few = hasManyItems(problem) ? searchAmongFew(problem, welfareFunction, welfareFunction.link) : null
-  const found =
-    few !== null && errorOf(few.certified) <= ERROR_LIMIT
-      ? few
-      : searchAmongAll(problem, welfareFunction, welfareFunction.link)
-  if (found === null || !(errorOf(found.certified) <= ERROR_LIMIT))
-    throw notConverged(found?.certified ?? null)
+  const found = link === null ? search?.(problem) : searchByLink(problem, welfareFunction, link)
+  if (!found || !(errorOf(found.certified) <= ERROR_LIMIT)) throw notConverged(found?.certified ?? null)
   const { certified, iterations, tied } = found
   if (problem.temperature > 0) return toOptimum(certified, { iterations, unique: true, supportOnly: !tied })
 
   const nearest = leastDivergence(problem, welfareFunction, certified)
   return toOptimum(nearest.certified, { iterations, unique: nearest.unique, supportOnly: true })
+}
+
+/** The optimum where a link describes W: among few of many items, if that can be. */
+function searchByLink(
+  problem: WelfareProblem,
+  welfareFunction: WelfareFunction,
+  link: NonNullable<WelfareFunction['link']>,
+): Found | null {
+  const few = hasManyItems(problem) ? searchAmongFew(problem, welfareFunction, link) : null
+  return few !== null && errorOf(few.certified) <= ERROR_LIMIT
+    ? few
+    : searchAmongAll(problem, welfareFunction, link)
 }
 
 function toOptimum(
@@ -50,7 +58,7 @@ function toOptimum(
   return { weights, prices, policy, utilities, welfare, supportOnly, certificate }
 }
 
-function notConverged(best: Certified | null): Problem {
+export function notConverged(best: Certified | null): Problem {
   const found =
     best === null
       ? 'No policy could be certified'

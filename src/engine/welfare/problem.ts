@@ -1,4 +1,5 @@
 import type { Link } from './link.ts'
+import type { Found } from './search.ts'
 
 /**
  * What a welfare function chooses over: the policies p, lotteries over n items, that G groups value at
@@ -106,4 +107,14 @@ export type WelfareFunction = {
    * `unit` is that welfare.
    */
   link: ((population: Float64Array, scale: Float64Array, unit: number) => Link) | null
+  /** How an optimum is found where no link describes W. */
+  search?: (problem: WelfareProblem) => Found | null
+  /**
+   * Which utilities are as good as x at a point λ of Λ with λ·x = W(x): those at which W is λ·x too. Left out where a group
+   * with weight must have what it has, and one without at least `weightlessFrom`.
+   */
+  face?: (weights: Float64Array, x: Float64Array, population: Float64Array) => Face
 }
+
+/** Utilities y at which every combination c·y is as it is (`held`), or at least 0. */
+export type Face = { held: Float64Array[]; atLeast: Float64Array[] }
