@@ -637,6 +637,33 @@ for (const name of ['nash', 'utilitarian'] as const) {
   })
 }
 
+/** The functions besides power means, some of which mind what there is to choose from. */
+const OTHERS = [
+  { function: 'kolm-pollak', kappa: 1 },
+  { function: 'leximin' },
+  { function: 'kalai-smorodinsky' },
+  { function: 'relative-utilitarian' },
+  { function: 'generalised-gini', parameter: 2 },
+  { function: 'generalised-gini', weights: [3, 2, 1] },
+  { function: 'cvar', alpha: 0.4 },
+]
+
+for (const welfare of OTHERS) {
+  t.test(`${JSON.stringify(welfare)} is audited like any other`, async (t) => {
+    for (const temperature of [0, 0.3]) {
+      const answer = await ask(requestOf({ ...T1, temperature }, welfare as never))
+      t.equal(misfit('AuditResponse', JSON.parse(JSON.stringify(answer))), null)
+      const { influence, aggregation, core } = answer
+      for (let i = 0; i < 4; i++) {
+        const id = itemName(i)
+        const sum = influence.groups.reduce((total, { influence }) => total + influence[id], 0)
+        t.ok(Math.abs(sum - ((aggregation.policy?.[id] ?? 0) - 0.25)) < 1e-9)
+      }
+      t.ok((core.everybody.ratio ?? 0) > 1 - 1e-6)
+    }
+  })
+}
+
 /** Requests in which much is wrong. */
 const TROUBLED: Record<string, Record<string, unknown>> = {
   'utilitarian T1': requestOf(T1, { function: 'utilitarian' }),
@@ -734,6 +761,11 @@ t.test('what cannot be audited is refused', async (t) => {
     { rewards, welfare: { function: 'pareto-front' } },
     { status: 400, kind: 'invalid-request', at: '/welfare/function', says: /no policy to audit/ },
     'a front',
+  )
+  await refused(
+    { rewards, mode: 'ex-post', welfare: { function: 'nash' } },
+    { status: 400, kind: 'invalid-request', at: '/mode', says: /must be ex-ante/ },
+    'ex post',
   )
   await refused(
     { rewards },

@@ -3,6 +3,7 @@ import { aggregationOf, type Observer } from '../aggregate.ts'
 import type { Discovery } from '../annotators/discover.ts'
 import { discoverGroups } from '../annotators/discovered-groups.ts'
 import { describeOptimum, discoveryMember, sizesOf } from '../answer.ts'
+import { requireAnswerable } from '../answerable.ts'
 import { keyedById } from '../comparisons/ids.ts'
 import { type Preferences, readPreferences } from '../preferences.ts'
 import { invalidRequest, pointer } from '../problem.ts'
@@ -44,6 +45,11 @@ export async function audit(request: AuditRequest, observe: Observer = () => {})
     const detail = 'must be one that chooses: a pareto-front has no policy to audit'
     throw invalidRequest([{ pointer: '/welfare/function', detail }])
   }
+  if (request.mode === 'ex-post') {
+    const detail = 'must be ex-ante: influence, core and transfers are about what groups expect'
+    throw invalidRequest([{ pointer: '/mode', detail }])
+  }
+  requireAnswerable(request, [welfare], () => ['welfare'])
   const model = modelSettings(request.model)
   const discover = discoverSettings(request.groups, model)
   const needs = needsOf(model, discover)
