@@ -12,6 +12,8 @@ import { utilitiesOf } from './table.ts'
 const POSITIVE = 1e-9
 /** The certificate that an answer needs. */
 const ERROR_LIMIT = 1e-8
+/** A level with a smaller relative gap needs no second attempt. */
+const ENOUGH = 1e-10
 
 /** One level: the groups that were raised together, and the multipliers that prove how far. */
 type Level = { raised: Uint8Array; multipliers: Omit<Raised, 'policy'> }
@@ -49,7 +51,12 @@ export async function leximin(problem: WelfareProblem): Promise<Optimum> {
     if (!free.includes(1)) break
     const solve = await pricedProgramSolver()
     const raise = { raised: free, floors }
-    const next = raiseLeast(problem, raise, found.policy, solve) ?? raiseInside(problem, raise)
+    // Linear programs give digits that the interior point does not, unless utilities differ by many orders of magnitude.
+    let next = raiseLeast(problem, raise, found.policy, solve)
+    if (next === null || !(errorWith(next) <= ENOUGH)) {
+      const other = raiseInside(problem, raise)
+      if (next === null || (other !== null && errorWith(other) < errorWith(next))) next = other
+    }
     if (next === null) throw notConverged(null)
     found = next
     x = new Float64Array(groups)
@@ -87,6 +94,15 @@ export async function leximin(problem: WelfareProblem): Promise<Optimum> {
     welfare: maximin.value(certified.utilities),
     supportOnly: true,
     certificate: { gap, relativeGap, iterations: first.certificate.iterations, unique },
+  }
+
+  /** The largest relative gap of all levels, with one more, under its policy. */
+  function errorWith(next: Raised): number {
+    const all = [...levels, { raised: free.slice(), multipliers: next }]
+    return all.reduce((worst, { raised, multipliers }) => {
+      const { gap, size } = raiseGap(problem, raised, { ...multipliers, policy: next.policy })
+      return Math.max(worst, gap === 0 ? 0 : gap / size)
+    }, 0)
   }
 
   /** Fixes the free groups whose multipliers show that they can have no more; there is always one. */

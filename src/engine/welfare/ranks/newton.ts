@@ -21,6 +21,8 @@ export type Equations = {
   tilt: Float64Array
   /** What it costs, in welfare, that z is not what it is defined to be. */
   misfit: number
+  /** The same where no probability counts for more than it did before the step that led here. */
+  oldMisfit: number
 }
 
 export function newEquations({ groups, items }: RankProblem): Equations {
@@ -30,11 +32,22 @@ export function newEquations({ groups, items }: RankProblem): Equations {
     costs: new Float64Array(items),
     tilt: new Float64Array(items),
     misfit: 0,
+    oldMisfit: 0,
   }
 }
 
-/** Evaluates the equations at a point; reduced costs that are near enough to their definition become it. */
-export function evaluate(problem: RankProblem, levels: Levels, at: Point, out: Equations): void {
+/**
+ * Evaluates the equations at a point; reduced costs that are near enough to their definition become it.
+ *
+ * @param before the policy from which a step led to the point
+ */
+export function evaluate(
+  problem: RankProblem,
+  levels: Levels,
+  at: Point,
+  out: Equations,
+  before = at.policy,
+): void {
   const { people, population, reference, temperature, contexts } = problem
   const { weights, utilities, costs, tilt } = out
   const count = levels.shares.length
@@ -47,6 +60,7 @@ export function evaluate(problem: RankProblem, levels: Levels, at: Point, out: E
   utilitiesOf(problem, at.policy, utilities)
   valuesOf(problem, weights, costs)
   let misfit = 0
+  let oldMisfit = 0
   for (let q = 0; q < contexts.weights.length; q++) {
     for (let i = contexts.starts[q]; i < contexts.starts[q + 1]; i++) {
       costs[i] = at.costLevels[q] - costs[i]
@@ -55,10 +69,13 @@ export function evaluate(problem: RankProblem, levels: Levels, at: Point, out: E
       tilt[i] = logRatio(share, reference[i])
       costs[i] += temperature * tilt[i]
       if (costs[i] * NEAR > at.costs[i] && costs[i] < at.costs[i] * NEAR) at.costs[i] = costs[i]
-      misfit += (share * (costs[i] - at.costs[i]) ** 2) / (temperature + at.costs[i])
+      const off = (costs[i] - at.costs[i]) ** 2 / (temperature + at.costs[i])
+      misfit += share * off
+      oldMisfit += Math.min(share, before[i]) * off
     }
   }
   out.misfit = misfit
+  out.oldMisfit = oldMisfit
 }
 
 /** log(p/π), to the last digit where the two are alike. */

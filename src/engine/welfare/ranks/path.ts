@@ -25,6 +25,8 @@ const CENTRED = 1e-6
 /** A step makes products no smaller than this part of what they were: more would only be rounding. */
 const STEEPEST = 1e-4
 const SHORTEST_STEP = 1e-6
+/** A step may leave the equations with a misfit of this part of the products, and with any that is half undone. */
+const MISFIT = 0.01
 
 /**
  * Finds the p and λ at which c_0 n·x + Σ_k c_k CVaR_k(x) − β KL(p‖π) is largest (see {@link Levels}), for β ≥ 0, by a
@@ -90,10 +92,11 @@ export function followRanks(
       const step = Math.min(steps.primal, steps.dual)
       if (!(step > SHORTEST_STEP)) return 0
       advance(at, move, steps, trial)
-      evaluate(problem, levels, trial, spareEquations)
+      evaluate(problem, levels, trial, spareEquations, at.policy)
       const { sum, mean } = products(trial)
+      const { misfit, oldMisfit } = spareEquations
       if (
-        spareEquations.misfit <= sum &&
+        (misfit <= MISFIT * sum || oldMisfit <= (1 - 0.5 * step) * equations.misfit) &&
         sum <= (1 - 0.1 * step * fall) * before.sum &&
         leastProduct(trial, temperature) >= centred * mean
       )
