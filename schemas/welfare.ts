@@ -54,6 +54,23 @@ const KolmPollak = named(
     { ...closed, description: 'The Kolm–Pollak mean of the utilities, which may be negative.' },
   ),
 )
+const Custom = named(
+  'Custom',
+  Type.Object(
+    {
+      function: Type.Literal('custom'),
+      expression: Type.String({
+        minLength: 1,
+        maxLength: 2000,
+        description:
+          'W as an expression over x (the utilities of all groups), n (their population weights) and single groups such as ' +
+          'x["east"], with mean, sum, prod, min, max, geomean, powermean, log, exp, sqrt, abs and the operators + - * / ^ .* ' +
+          './ .^. It must be provably concave, and rise with every utility that it depends on.',
+      }),
+    },
+    { ...closed, description: 'A welfare function of your own.' },
+  ),
+)
 const Leximin = named(
   'Leximin',
   Type.Object(
@@ -147,6 +164,7 @@ export const Welfare = named(
       Cvar,
       KalaiSmorodinsky,
       RelativeUtilitarian,
+      Custom,
       ParetoFront,
     ],
     { description: 'How the groups are combined.' },

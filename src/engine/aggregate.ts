@@ -15,15 +15,19 @@ import {
   describeOptimum,
   discoveryMember,
   noGainsProblem,
+  outOfDomainProblem,
   sizesOf,
 } from './answer.ts'
 import { requireAnswerable } from './answerable.ts'
 import { Conflict, pose } from './pose.ts'
 import { type Preferences, readPreferences } from './preferences.ts'
+import { pointer } from './problem.ts'
 import { type GroupRewards, rewardsOf } from './rewards/rewards.ts'
 import { type Choices, choicesOf, discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
 import { utilitiesOf } from './utilities/utilities.ts'
 import { pooledMember } from './voting/pooled.ts'
+import { checkExpression } from './welfare/custom/custom.ts'
+import { OutOfDomain } from './welfare/custom/start.ts'
 import { BelowAnchor } from './welfare/ex-post.ts'
 import { paretoFront } from './welfare/front/pareto-front.ts'
 import { NoGains } from './welfare/gains.ts'
@@ -87,6 +91,8 @@ async function answersTo(
   const read = readPreferences(request, needsOf(settings, discover))
   const choices = choicesOf(request, read)
   const { seed } = choices.settings
+  const known = discover === null ? { ids: read.groups, population: read.population } : null
+  for (const [k, each] of welfare.entries()) await checkExpression(each, known, pointer(...at(k)))
   observe('read', sizesOf(read))
   report({ stage: 'fit', fraction: 0 })
 
@@ -123,7 +129,7 @@ async function answerOf(
     const rule = exPostRuleOf(welfare) as ExPostRule
     return describeExPost(aggregation, welfare, await named(aggregation, welfare, rule))
   }
-  const rule = ruleOf(welfare)
+  const rule = ruleOf(welfare, aggregation.preferences.groups)
   if (rule === null) return describeFront(aggregation, paretoFront(aggregation.problem, seed, solved))
   return describeOptimum(aggregation, welfare, await optimumOf(aggregation, welfare, rule))
 }
@@ -171,6 +177,7 @@ async function named<T>(
     return await rule(aggregation.problem)
   } catch (error) {
     if (error instanceof NoGains) throw noGainsProblem(aggregation, welfare, error)
+    if (error instanceof OutOfDomain) throw outOfDomainProblem(aggregation, welfare, error)
     throw error instanceof BelowAnchor ? belowAnchorProblem(aggregation, welfare, error) : error
   }
 }

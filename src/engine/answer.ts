@@ -24,6 +24,7 @@ import { MAX_ERRORS, Problem } from './problem.ts'
 import type { FittedGroup, GroupRewards } from './rewards/rewards.ts'
 import type { Choices } from './settings.ts'
 import type { GroupUtilities } from './utilities/utilities.ts'
+import type { OutOfDomain } from './welfare/custom/start.ts'
 import type { BelowAnchor, ExPostOptimum } from './welfare/ex-post.ts'
 import type { ItemFront } from './welfare/front/items.ts'
 import type { ParetoFront } from './welfare/front/pareto-front.ts'
@@ -256,6 +257,33 @@ export function noGainsProblem(
           weights: keyedById(groups, (g) => proof.weights[g]),
           ...(limits.length === 0 ? {} : { prices: pricesByName(choices, limits, proof.prices) }),
           largestAggregatedUtility: proof.bound,
+        },
+      },
+    },
+  )
+}
+
+/** The refusal where no policy reaches the domain of a custom expression, with the tangent that proves it. */
+export function outOfDomainProblem(
+  { preferences }: Aggregation,
+  welfare: Welfare,
+  { proof, bound, parts }: OutOfDomain,
+): Problem {
+  const { weights, level } = proof.tangent
+  const are = parts.length > 1 ? 'are' : 'is'
+  return new Problem(
+    'no-acceptable-policy',
+    `The expression is defined only where ${parts.join(' and ')} ${are} above 0 (a logarithm, root, product, or power below 1 ` +
+      'is taken of it), and no policy within the constraints makes it so. Choose another anchor, add a constant to what is ' +
+      'taken of, or leave indifferent groups out.',
+    {
+      evidence: {
+        function: welfare.function,
+        expressions: parts,
+        certificate: {
+          weights: keyedById(preferences.groups, (g) => weights[g]),
+          constant: level,
+          largest: bound,
         },
       },
     },

@@ -47,6 +47,13 @@ function faultsExPost(welfare: Welfare): Fault[] {
           'cannot be leximin ex post: it puts items in an order, and has no number to expect. Use maximin',
         ],
       ]
+    case 'custom':
+      return [
+        [
+          'function',
+          'cannot be custom ex post: an expression is a function of what groups can expect. Leave mode out',
+        ],
+      ]
     case 'pareto-front':
       return [
         [

@@ -49,6 +49,11 @@ export async function audit(request: AuditRequest, observe: Observer = () => {})
     const detail = 'must be ex-ante: influence, core and transfers are about what groups expect'
     throw invalidRequest([{ pointer: '/mode', detail }])
   }
+  if (welfare.function === 'custom') {
+    const detail =
+      'cannot be custom: an audit asks what would happen without some of the groups, and an expression may name them'
+    throw invalidRequest([{ pointer: '/welfare/function', detail }])
+  }
   requireAnswerable(request, [welfare], () => ['welfare'])
   const model = modelSettings(request.model)
   const discover = discoverSettings(request.groups, model)

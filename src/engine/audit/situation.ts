@@ -19,7 +19,7 @@ export type Situation = {
  * @throws Problem that tells why there is no optimum
  */
 export async function situationOf(aggregation: Aggregation, welfare: Welfare): Promise<Situation> {
-  const rule = ruleOf(welfare) as Rule
+  const rule = ruleOf(welfare, aggregation.preferences.groups) as Rule
   return { aggregation, welfare, rule, optimum: await optimumOf(aggregation, welfare, rule) }
 }
 
