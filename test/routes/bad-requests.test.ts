@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { FUNCTIONS } from '../../src/engine/welfare/catalogue/functions.ts'
 import { build, post, refuses } from '../helpers/app.ts'
 
 const won = (group: string, winner: string, loser: string) => ({ group, winner, loser })
