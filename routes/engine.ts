@@ -3,7 +3,8 @@ import type { TSchema } from 'typebox'
 import { ProblemDetails } from '../schemas/problem.ts'
 import { ref } from '../schemas/ref.ts'
 
-const problem = (description: string) => ({
+/** A refusal, for the responses of an operation. */
+export const problem = (description: string) => ({
   description,
   content: { 'application/problem+json': { schema: ref(ProblemDetails) } },
 })

@@ -2,7 +2,7 @@ import Type, { type Static } from 'typebox'
 import { Annotators, Discovery, FitSummary, ReliabilityResult } from './fit.ts'
 import { Model, ModelSettings } from './model.ts'
 import { Policy, PolicySettings, Utility, UtilitySettings } from './policy.ts'
-import { preferenceMembers } from './preferences.ts'
+import { DataUsed, preferenceMembers } from './preferences.ts'
 import { mapOf, named, ref } from './ref.ts'
 import { Welfare } from './welfare.ts'
 
@@ -151,6 +151,7 @@ export const Optimum = named(
       welfare: Type.Number({ description: 'W at the policy, without the KL term.' }),
       groups: Type.Array(ref(GroupResult)),
       discovery: Type.Optional(ref(Discovery)),
+      data: Type.Optional(ref(DataUsed)),
       certificate: ref(Certificate),
     },
     { ...closed, description: 'The optimum of one welfare function.' },
@@ -210,6 +211,7 @@ export const Front = named(
       }),
       groups: Type.Array(ref(FrontGroup)),
       discovery: Type.Optional(ref(Discovery)),
+      data: Type.Optional(ref(DataUsed)),
       certificate: ref(Certificate),
     },
     { ...closed, description: 'Every choice that no other beats for all groups.' },
@@ -221,7 +223,11 @@ export const AggregateResponse = named('AggregateResponse', Type.Union([ref(Opti
 export const CompareResponse = named(
   'CompareResponse',
   Type.Object(
-    { results: Type.Array(ref(AggregateResponse)), discovery: Type.Optional(ref(Discovery)) },
+    {
+      results: Type.Array(ref(AggregateResponse)),
+      discovery: Type.Optional(ref(Discovery)),
+      data: Type.Optional(ref(DataUsed)),
+    },
     closed,
   ),
 )

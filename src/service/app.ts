@@ -4,6 +4,7 @@ import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { aggregateRoute } from '../../routes/aggregate.ts'
 import { compareRoute } from '../../routes/compare.ts'
+import { datasetsRoutes } from '../../routes/datasets.ts'
 import { fitRoute } from '../../routes/fit.ts'
 import { healthRoutes } from '../../routes/health.ts'
 import { metricsRoute } from '../../routes/metrics.ts'
@@ -12,6 +13,8 @@ import { problemsRoute } from '../../routes/problems.ts'
 import { questionsRoute } from '../../routes/questions.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
+import { openStore } from '../store/open.ts'
+import type { Store } from '../store/store.ts'
 import type { Config } from './config.ts'
 import { createLogger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
@@ -25,6 +28,9 @@ declare module 'fastify' {
   interface FastifyInstance {
     pool: Pool
     metrics: Metrics
+    store: Store
+    /** What the operator set. */
+    settings: Config
     /** Makes every later request be refused with a 503, on the way to a close. */
     drain(): void
     draining: boolean
@@ -51,7 +57,11 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
       refuseMessage(app, error, socket)
     },
   })
+  // Before the threads, which would have to be ended where there is no store.
+  const store = await openStore(config)
   const pool = startPool(config.workers, config.queueLimit)
+  app.decorate('store', store)
+  app.decorate('settings', config)
   app.decorate('pool', pool)
   app.decorate('metrics', createMetrics(pool))
   app.decorate('draining', false)
@@ -59,7 +69,10 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     app.draining = true
   })
   app.decorateRequest('facts')
-  app.addHook('onClose', () => pool.close())
+  app.addHook('onClose', async () => {
+    await pool.close()
+    await store.close()
+  })
 
   // Bodies go to the engine as bytes; it parses and checks them off the event loop.
   app.removeAllContentTypeParsers()
@@ -116,6 +129,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     compareRoute,
     fitRoute,
     questionsRoute,
+    datasetsRoutes,
     welfareFunctionsRoute,
     problemsRoute,
     healthRoutes,

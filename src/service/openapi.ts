@@ -20,6 +20,7 @@ export const openapiOptions: FastifyDynamicSwaggerOptions = {
     servers: [{ url: '/', description: 'This service' }],
     tags: [
       { name: 'engine', description: 'From comparisons to weights.' },
+      { name: 'datasets', description: 'Comparisons that the service keeps.' },
       { name: 'reference', description: 'What the answers mean.' },
       { name: 'operation', description: 'For whoever runs the service.' },
     ],
@@ -70,6 +71,6 @@ function addExamples({ operationId, requestBody, responses }: OperationObject): 
     requestBody.required = true
     requestBody.content['application/json'].example = example.request
   }
-  const content = responses?.['200']?.content ?? {}
+  const content = (responses?.['200'] ?? responses?.['201'])?.content ?? {}
   for (const media of Object.values(content)) media.example = example.response
 }
