@@ -8,11 +8,12 @@ import {
   DatasetSummary,
   Erased,
   ExportQuery,
+  NewBatch,
   NewDataset,
   PageQuery,
   UploadQuery,
 } from '../schemas/datasets.ts'
-import { Comparisons, Id } from '../schemas/preferences.ts'
+import { Id } from '../schemas/preferences.ts'
 import { ref } from '../schemas/ref.ts'
 import {
   createDataset,
@@ -205,9 +206,7 @@ export const datasetsRoutes: FastifyPluginAsync = async (app) => {
             }),
             body: {
               content: {
-                'application/json': {
-                  schema: Type.Object({ comparisons: ref(Comparisons) }, { additionalProperties: false }),
-                },
+                'application/json': { schema: ref(NewBatch) },
                 'application/x-ndjson': { schema: file },
                 'text/csv': { schema: file },
                 'application/vnd.apache.parquet': { schema: file },

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { Id } from './preferences.ts'
+import { Comparison, ComparisonColumns, Id } from './preferences.ts'
 import { named, oneOf, ref } from './ref.ts'
 
 const closed = { additionalProperties: false }
@@ -18,6 +18,43 @@ export const NewDataset = named(
             'Further columns that comparisons may have (region, age), by which they can be grouped instead of by `group`.',
         }),
       ),
+    },
+    closed,
+  ),
+)
+
+const { featureDifference: _, ...members } = Comparison.properties
+const { featureDifference: __, ...columns } = ComparisonColumns.properties
+
+/** A comparison of a dataset; what is no member is a covariate. */
+export const StoredComparison = named(
+  'StoredComparison',
+  Type.Object(members, {
+    additionalProperties: { type: 'string', minLength: 1, maxLength: 256 },
+    description: 'A comparison that is stored: with the covariates of its dataset as further members.',
+  }),
+)
+
+/** The same as columns. */
+export const StoredColumns = named(
+  'StoredColumns',
+  Type.Object(columns, {
+    additionalProperties: {
+      type: 'array',
+      items: { type: ['string', 'null'], minLength: 1, maxLength: 256 },
+    },
+    description: 'Stored comparisons as columns, all of one length, covariates among them.',
+  }),
+)
+
+/** A batch in JSON. Its rows are read in one pass, which checks the same as this says. */
+export const NewBatch = named(
+  'NewBatch',
+  Type.Object(
+    {
+      comparisons: Type.Union([Type.Array(ref(StoredComparison), { minItems: 1 }), ref(StoredColumns)], {
+        description: 'Rows or columns.',
+      }),
     },
     closed,
   ),
