@@ -42,6 +42,9 @@ export async function openDuckDb(directory: string | null, memory: number): Prom
   const settings = [
     `SET memory_limit = '${Math.floor(memory / 1024)}KiB'`,
     `SET temp_directory = ${literal(join(spoolDirectory, 'spill'))}`,
+    // How many rows a file has is not known beforehand, and the guess makes it the side that is held in memory. Joins are
+    // written with the small side last, and stay so.
+    "SET disabled_optimizers = 'join_order,build_side_probe_side'",
     'SET autoinstall_known_extensions = false',
     'SET autoload_known_extensions = false',
     `SET allowed_directories = [${literal(`${spoolDirectory}/`)}]`,
