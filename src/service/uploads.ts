@@ -5,7 +5,7 @@ import { UploadQuery } from '../../schemas/datasets.ts'
 import { invalidRequest } from '../engine/problem.ts'
 import { StoreProblem } from '../store/problem.ts'
 import type { Batch, Identity } from '../store/store.ts'
-import { FORMATS, type Layout, MEMBERS, type Member } from '../store/upload/formats.ts'
+import { type Layout, MEMBERS, type Member } from '../store/upload/formats.ts'
 import type { FileType } from '../store/upload/reading.ts'
 import { collect, spool } from '../store/upload/spool.ts'
 import { ServiceProblem } from './problems.ts'
@@ -42,14 +42,14 @@ export async function upload(request: UploadRequest, reply: FastifyReply) {
   const query = request.query as Record<string, string>
   validateQuery(UploadQuery, query)
   const key = idempotencyKey(request)
-  await store.find(dataset)
+  const covariates = await store.covariates(dataset)
   const release = key === null ? async () => {} : await store.claim(dataset, key)
   if (release === null) {
     const detail = `A batch with the Idempotency-Key "${key}" is being read at the moment.`
     throw new StoreProblem('batch-in-flight', detail)
   }
   try {
-    const { batch, replayed, ignoredColumns } = await accept(request, dataset, key, query)
+    const { batch, replayed, ignoredColumns } = await accept(request, dataset, covariates, key, query)
     if (replayed) reply.header('Idempotency-Replayed', 'true')
     reply.code(201).header('Location', `/datasets/${encodeURIComponent(dataset)}/batches/${batch.id}`)
     return { dataset, batch, ...(ignoredColumns.length > 0 ? { ignoredColumns } : {}) }
@@ -63,6 +63,7 @@ type Accepted = { batch: Batch; replayed: boolean; ignoredColumns: string[] }
 async function accept(
   request: UploadRequest,
   dataset: string,
+  covariates: readonly string[],
   key: string | null,
   query: Record<string, string>,
 ): Promise<Accepted> {
@@ -96,7 +97,6 @@ async function accept(
     const identity = identified(createHash('sha256').update(bytes).digest('hex'))
     const replayed = await before(identity)
     if (replayed !== null) return replayed
-    const { covariates } = await store.find(dataset)
     const rows = await request.server.pool.readBatch(bytes, covariates)
     return { batch: await store.append(dataset, rows, identity), replayed: false, ignoredColumns: [] }
   }
@@ -106,7 +106,6 @@ async function accept(
     const identity = identified(file.digest)
     const replayed = await before(identity)
     if (replayed !== null) return replayed
-    const { covariates } = await store.find(dataset)
     const layout = layoutOf(query, covariates)
     const { ignoredColumns, ...batch } = await store.ingest(dataset, file, type, layout, identity)
     return { batch, replayed: false, ignoredColumns }
@@ -116,11 +115,10 @@ async function accept(
 }
 
 /** How the rows of a file are laid out, by the query. */
-function layoutOf(query: Record<string, string>, covariates: string[]): Layout {
+function layoutOf(query: Record<string, string>, covariates: readonly string[]): Layout {
   const columns: Partial<Record<Member, string>> = {}
   for (const member of MEMBERS) if (query[member] !== undefined) columns[member] = query[member]
   const format = (query.format ?? 'comparisons') as Layout['format']
-  if (FORMATS[format] === undefined) throw new Error(`no format ${format}`)
   if (query.groupName !== undefined && columns.group !== undefined) {
     const detail = 'cannot be given together with group: all rows are of one group, or a column tells it'
     throw invalidRequest([{ pointer: '/groupName', detail }])

@@ -128,6 +128,8 @@ export function createStore(database: Database, uploadLimit: number): Store {
       }
     },
 
+    covariates: async (id) => (await database.snapshot((statements) => tablesOf(statements, id))).covariates,
+
     remembered: (dataset, key) =>
       database.snapshot(async (statements) => {
         const tables = await tablesOf(statements, dataset)
@@ -257,9 +259,6 @@ export function createStore(database: Database, uploadLimit: number): Store {
         return { first: time(row.first), last: time(row.last), annotators: Number(names.annotators) }
       }),
 
-    check: async () => {
-      await database.snapshot((statements) => statements.run('SELECT 1 AS alive'))
-    },
     close: () => database.close(),
   }
 }
@@ -283,6 +282,7 @@ export function schemaSql(text: string): string[] {
       'comparisons FLOAT8 NOT NULL, accepted_at TEXT NOT NULL, digest TEXT NOT NULL, chain TEXT NOT NULL, client_key TEXT, ' +
       'ties BOOLEAN NOT NULL, preferences BOOLEAN NOT NULL, copies BOOLEAN NOT NULL, weights BOOLEAN NOT NULL, ' +
       'erased BOOLEAN NOT NULL DEFAULT false, PRIMARY KEY (dataset, position))',
+    'CREATE INDEX IF NOT EXISTS batches_by_key ON batches (dataset, client_key)',
   ]
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { DuckDBConnection, DuckDBInstance, DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import type { Column, Parameter, Row } from './database.ts'
+import { StoreProblem } from './problem.ts'
 import { literal } from './upload/sql.ts'
 
 /** DuckDB, opened so that statements reach no file but those in one folder. */
@@ -73,6 +74,16 @@ function openingError(path: string, error: Error): Error {
     )
   }
   return new Error(`the store ${path} cannot be opened: ${error.message}`)
+}
+
+/** The refusal that a full disk or memory amounts to; null for any other error. */
+export function outOfSpace(error: unknown): StoreProblem | null {
+  const message = (error as Error).message ?? ''
+  if (/No space left|Disk quota exceeded/i.test(message))
+    return new StoreProblem('out-of-space', 'There is no room on the disk.')
+  if (/Out of Memory|failed to allocate|could not allocate/i.test(message))
+    return new StoreProblem('out-of-space', 'The store has not enough memory for this (STORE_MEMORY).')
+  return null
 }
 
 /** Runs a statement; resolves with its rows. */

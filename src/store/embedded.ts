@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Database, Statements } from './database.ts'
 import { schemaSql } from './datasets.ts'
-import { appendRows, openDuckDb, runNumbers, runRows } from './duckdb.ts'
+import { appendRows, openDuckDb, outOfSpace, runNumbers, runRows } from './duckdb.ts'
 
 /**
  * The embedded database: DuckDB in one file, which one process has to itself.
@@ -32,7 +32,7 @@ export async function openEmbedded(directory: string | null, memory: number): Pr
       } catch (error) {
         // A failed commit has ended the transaction already.
         await connection.run('ROLLBACK').catch(() => {})
-        throw error
+        throw outOfSpace(error) ?? error
       }
     })
 

@@ -23,12 +23,14 @@ const LOCK_SPACE = 0x636f6d6d
  */
 export async function openPostgres(url: string, memory: number): Promise<Database> {
   const pool = new pg.Pool({ connectionString: url, max: 10, options: '-c search_path=commonweal' })
+  // Names that are taken have connections of their own: those who hold one wait for a transaction's.
+  const claims = new pg.Pool({ connectionString: url, max: 20 })
   // A connection that breaks while idle is replaced; the next statement says so where none can be had.
-  pool.on('error', () => {})
+  for (const each of [pool, claims]) each.on('error', () => {})
   try {
     await migrate(pool)
   } catch (error) {
-    await pool.end()
+    await Promise.all([pool.end(), claims.end()])
     throw new Error(`the store at DATABASE_URL cannot be opened: ${(error as Error).message}`)
   }
   const duck = await openDuckDb(null, memory)
@@ -69,7 +71,7 @@ export async function openPostgres(url: string, memory: number): Promise<Databas
     snapshot: (work) => within('BEGIN ISOLATION LEVEL REPEATABLE READ', work),
     async claim(name) {
       // A lock of the session: it goes with the connection where the replica dies.
-      const client = await connected(pool)
+      const client = await connected(claims)
       const key = createHash('sha256').update(name).digest().readBigInt64BE()
       const { rows } = await client.query('SELECT pg_try_advisory_lock($1::bigint) AS mine', [String(key)])
       if (rows[0].mine !== true) {
@@ -101,7 +103,7 @@ export async function openPostgres(url: string, memory: number): Promise<Databas
       }
     },
     async close() {
-      await pool.end()
+      await Promise.all([pool.end(), claims.end()])
       await duck.close()
     },
   }
@@ -118,9 +120,11 @@ async function connected(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-/** The refusal that a lost or refused connection amounts to; null for any other error. */
+/** The refusal that a lost or refused connection, or a full disk, amounts to; null for any other error. */
 function unavailable(error: unknown): StoreProblem | null {
   const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string }
+  if (code === '53100' || code === '53200')
+    return new StoreProblem('out-of-space', 'There is no room in the database.')
   const lost =
     /^(ECONN|EPIPE|ENOENT|ETIMEDOUT|57P0|08|53300)/.test(code) ||
     /Connection terminated|not queryable|timeout exceeded/.test(message)

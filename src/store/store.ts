@@ -67,6 +67,8 @@ export type Store = {
   /** In the order of ids, from the one after `after`. */
   list(after: string | null, limit: number): Promise<Dataset[]>
   find(id: string): Promise<Dataset>
+  /** The covariates of a dataset, at less cost. */
+  covariates(id: string): Promise<readonly string[]>
   remove(id: string): Promise<void>
 
   /**
@@ -100,7 +102,5 @@ export type Store = {
   counts(query: CountsQuery): Promise<StoredComparisons>
   /** First and last timestamp of the comparisons that have one, and how many annotators there are. */
   extent(dataset: string): Promise<{ first: string | null; last: string | null; annotators: number }>
-  /** Rejects where the database does not answer. */
-  check(): Promise<void>
   close(): Promise<void>
 }

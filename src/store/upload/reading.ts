@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { Reader } from '../database.ts'
+import { outOfSpace } from '../duckdb.ts'
 import { invalidRows, MAX_BAD_ROWS, type RowError, StoreProblem } from '../problem.ts'
 import { FORMATS, type Layout, MEMBERS, type Member } from './formats.ts'
 import { BAD_ROW, canonical, checked, idFaults, rulesOf } from './rules.ts'
@@ -105,11 +106,9 @@ export async function problemOfFile(
   type: FileType,
   error: unknown,
 ): Promise<Error> {
+  const full = outOfSpace(error)
+  if (full !== null) return full
   const message = (error as Error).message ?? ''
-  if (/No space left|Out of Memory|failed to allocate|could not allocate/i.test(message)) {
-    const where = /space/i.test(message) ? 'on the disk' : 'in memory'
-    return new StoreProblem('out-of-space', `There is no room ${where} to read the file.`)
-  }
   if (type === 'ndjson') {
     const lines = await linesAtFault(reader, path)
     if (lines.length > 0) return invalidRows(lines, lines.length < MAX_BAD_ROWS)
