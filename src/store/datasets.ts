@@ -32,18 +32,32 @@ export function createStore(database: Database, uploadLimit: number): Store {
     return { key: Number(row.key), id, covariates: JSON.parse(String(row.covariates)) }
   }
 
+  /** What datasets were when they were last looked at; whoever writes looks again. */
+  const known = new Map<string, Tables>()
+
+  async function lookedUp(id: string): Promise<Tables> {
+    const found = known.get(id) ?? (await database.snapshot((statements) => tablesOf(statements, id)))
+    known.set(id, found)
+    return found
+  }
+
   /** Has a dataset to itself among writers, in one transaction. */
   async function writing<T>(
     id: string,
     work: (statements: Statements, tables: Tables) => Promise<T>,
   ): Promise<T> {
-    const { key } = await database.snapshot((statements) => tablesOf(statements, id))
-    return turns.take(key, () =>
+    const { key } = await lookedUp(id)
+    const outcome = await turns.take(key, () =>
       database.transaction(async (statements) => {
         await statements.lock(key)
-        return work(statements, await tablesOf(statements, id))
+        known.delete(id)
+        const tables = await tablesOf(statements, id)
+        known.set(id, tables)
+        // Deleted and made anew: then it is another one's turn.
+        return tables.key === key ? { result: await work(statements, tables) } : null
       }),
     )
+    return outcome === null ? writing(id, work) : outcome.result
   }
 
   const groups = new Groups<string, { rows: Rows; identity: Identity }, Batch>((id, items) =>
@@ -99,6 +113,7 @@ export function createStore(database: Database, uploadLimit: number): Store {
 
     async remove(id) {
       const key = await writing(id, async (statements, { key }) => {
+        known.delete(id)
         await statements.run(`DROP TABLE rows_${key}`)
         await statements.run(`DROP TABLE names_${key}`)
         await statements.run('DELETE FROM batches WHERE dataset = $1::int', [key])
@@ -146,6 +161,7 @@ export function createStore(database: Database, uploadLimit: number): Store {
       const reading = await openFile(reader, file.path, type, layout, uploadLimit)
       try {
         return await writing(dataset, async (statements, tables) => {
+          requireSame(dataset, layout.covariates, tables.covariates)
           const head = await headOf(statements, tables.key)
           const staged = await statements.stage(reading)
           const batch = await writeStaged(statements, tables, head, staged, reading.columns, identity)
@@ -364,8 +380,7 @@ async function writeRows(
   head: Head,
   items: readonly { rows: Rows; identity: Identity }[],
 ): Promise<Batch[]> {
-  // A dataset may have been deleted and made anew since the batch was read.
-  if (items.some(({ rows }) => rows.covariates.length !== covariates.length)) throw noDataset(id)
+  for (const { rows } of items) requireSame(id, rows.covariateNames, covariates)
   const codes = await codesOf(
     statements,
     key,
@@ -613,6 +628,13 @@ function datasetOf(row: Row): Dataset {
 
 function batchOf(row: Row): Batch {
   return { id: String(row.id), comparisons: Number(row.comparisons), acceptedAt: String(row.accepted_at) }
+}
+
+/** Refuses a batch that was read for a dataset which has been deleted and made anew since. */
+function requireSame(id: string, read: readonly string[], now: readonly string[]): void {
+  if (read.length === now.length && read.every((name, k) => name === now[k])) return
+  const detail = `The dataset "${id}" was made anew, with other covariates, while the batch was being read.`
+  throw new StoreProblem('no-such-dataset', detail)
 }
 
 function noDataset(id: string): StoreProblem {

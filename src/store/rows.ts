@@ -26,6 +26,7 @@ export type Rows = {
   context: (string | null)[] | null
   /** One a covariate of the dataset; null where no row has it. */
   covariates: ((string | null)[] | null)[]
+  covariateNames: readonly string[]
 }
 
 /**
@@ -65,6 +66,7 @@ export function readBatch(source: unknown, covariateNames: readonly string[]): R
       at: times === null ? null : times.map((time) => (time === null ? null : microseconds(time))),
       context: columnOf(members, 'context'),
       covariates,
+      covariateNames,
     }
   } catch (error) {
     if (error instanceof Problem && faults.length > 0) throw rowProblem(faults, source)
