@@ -4,9 +4,10 @@ import { ProblemDetails } from '../schemas/problem.ts'
 import { ref } from '../schemas/ref.ts'
 import { problemDetails } from '../src/service/problems.ts'
 
-const problem = (description: string, example: ProblemDetails) => ({
+/** A refusal, for the responses of an operation. */
+export const problem = (description: string, example?: ProblemDetails) => ({
   description,
-  content: { 'application/problem+json': { schema: ref(ProblemDetails), example } },
+  content: { 'application/problem+json': { schema: ref(ProblemDetails), ...(example && { example }) } },
 })
 
 /** The schema of an operation of the engine: its own body and result, and the refusals that all of them share. */

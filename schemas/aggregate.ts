@@ -4,7 +4,7 @@ import { Annotators, Discovery, FitSummary, ReliabilityResult } from './fit.ts'
 import { Model, ModelSettings } from './model.ts'
 import { Policy, PolicySettings, Utility, UtilitySettings } from './policy.ts'
 import { Pooled } from './pooled.ts'
-import { preferenceMembers } from './preferences.ts'
+import { DataUsed, preferenceMembers } from './preferences.ts'
 import { mapOf, named, oneOf, ref } from './ref.ts'
 import { Welfare } from './welfare.ts'
 
@@ -189,6 +189,7 @@ const optimumMembers = {
   ),
   discovery: Type.Optional(ref(Discovery)),
   pooled: Type.Optional(ref(Pooled)),
+  data: Type.Optional(ref(DataUsed)),
   certificate: ref(Certificate),
 }
 
@@ -436,6 +437,7 @@ export const Front = named(
       groups: Type.Array(ref(FrontGroup)),
       discovery: Type.Optional(ref(Discovery)),
       pooled: Type.Optional(ref(Pooled)),
+      data: Type.Optional(ref(DataUsed)),
       certificate: ref(Certificate),
     },
     { ...closed, description: 'Every choice that no other beats for all groups.' },
@@ -460,6 +462,7 @@ export const CompareResponse = named(
       results: Type.Array(ref(AggregateResponse)),
       discovery: Type.Optional(ref(Discovery)),
       pooled: Type.Optional(ref(Pooled)),
+      data: Type.Optional(ref(DataUsed)),
     },
     closed,
   ),

@@ -12,6 +12,7 @@ import { countPairs, type PairCounts } from './comparisons/pairs.ts'
 import { countRankings, type RankingCounts, type RankingJudgements } from './comparisons/ranking-counts.ts'
 import { readRankings } from './comparisons/rankings.ts'
 import { type Comparisons, type Features, featuresFault, readComparisons } from './comparisons/read.ts'
+import { readStored, type StoredComparisons } from './comparisons/stored.ts'
 import { invalidRequest, MAX_ERRORS, pointer, type RequestError } from './problem.ts'
 import { readRewards } from './rewards/given.ts'
 
@@ -64,6 +65,8 @@ export type PreferenceMembers = Pick<AggregateRequest, 'groups' | 'items'> & {
   comparisons?: unknown
   rankings?: unknown
   rewards?: unknown
+  /** What a store counted of the dataset that the request names. */
+  dataset?: unknown
 }
 
 /** What a model wants to know of comparisons beyond pair counts. */
@@ -86,14 +89,14 @@ export type Needs = {
  * @throws Problem `invalid-request` that points at whatever is wrong
  */
 export function readPreferences(request: PreferenceMembers, needs: Needs): Preferences {
-  const sources = (['comparisons', 'rankings', 'rewards'] as const).filter(
+  const sources = (['comparisons', 'rankings', 'rewards', 'dataset'] as const).filter(
     (member) => request[member] !== undefined,
   )
   if (sources.length === 0) {
     throw invalidRequest([
       {
         pointer: '/comparisons',
-        detail: 'is required: give comparisons, rankings, or rewards fitted elsewhere',
+        detail: 'is required: give comparisons, rankings, rewards fitted elsewhere, or a dataset',
       },
     ])
   }
@@ -101,7 +104,7 @@ export function readPreferences(request: PreferenceMembers, needs: Needs): Prefe
     const detail = `cannot be given together with ${sources[0]}: give one of the two`
     throw invalidRequest([{ pointer: pointer(sources[1]), detail }])
   }
-  if (needs.groupsDiscovered !== null && sources[0] !== 'comparisons') {
+  if (needs.groupsDiscovered !== null && (sources[0] === 'rankings' || sources[0] === 'rewards')) {
     const detail = `can be discovered from comparisons alone; name the groups of ${sources[0]}`
     throw invalidRequest([{ pointer: '/groups', detail }])
   }
@@ -122,10 +125,8 @@ export function readPreferences(request: PreferenceMembers, needs: Needs): Prefe
       source: { kind: 'rewards', rewards },
     }
   }
-  const data =
-    sources[0] === 'rankings'
-      ? readRankedGroups(request, { groups, items, annotators }, features, needs)
-      : readComparedGroups(request, { groups, items, annotators }, features, needs)
+  const read = { rankings: readRankedGroups, comparisons: readComparedGroups, dataset: readStoredGroups }
+  const data = read[sources[0]](request, { groups, items, annotators }, features, needs)
   requireSome(groups, data, sources[0])
   return {
     groups: groups.names,
@@ -159,14 +160,31 @@ function readComparedGroups(
   needs: Needs,
 ): GroupData[] {
   const comparisons = readComparisons(request.comparisons, groups, items, {
-    positions: needs.positions,
+    positions: needs.positions ? 'required' : 'aside',
     annotators: needs.judgements === false ? null : annotators,
     annotatorRequired: needs.judgements === true,
-    groupsDiscovered: needs.groupsDiscovered !== null,
+    group: needs.groupsDiscovered === null ? 'required' : 'discovered',
+    batch: null,
   })
   requireSameWidth(features, comparisons.differences)
   requireTable(needs.groupsDiscovered ?? groups.names.length, items.names.length, 'comparisons')
   return groupData(comparisons, groups.names.length, items.names.length, features, needs)
+}
+
+function readStoredGroups(
+  request: PreferenceMembers,
+  { groups, items, annotators }: IdSets,
+  features: Features | null,
+  needs: Needs,
+): GroupData[] {
+  const stored = readStored(request.dataset as StoredComparisons, groups, items, annotators, needs)
+  requireTable(needs.groupsDiscovered ?? groups.names.length, items.names.length, 'dataset')
+  return stored.map((group) => ({
+    ...group,
+    kind: 'pairs',
+    named: true,
+    features: features === null ? null : featuresByColumn(features, group.counts.items),
+  }))
 }
 
 function groupData(

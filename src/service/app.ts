@@ -5,6 +5,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import { aggregateRoute } from '../../routes/aggregate.ts'
 import { auditRoute } from '../../routes/audit.ts'
 import { compareRoute } from '../../routes/compare.ts'
+import { datasetsRoutes } from '../../routes/datasets.ts'
 import { fitRoute } from '../../routes/fit.ts'
 import { healthRoutes } from '../../routes/health.ts'
 import { learnRoute } from '../../routes/learn.ts'
@@ -16,6 +17,8 @@ import { voteRoute } from '../../routes/vote.ts'
 import { votingRulesRoute } from '../../routes/voting-rules.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
+import { openStore } from '../store/open.ts'
+import type { Store } from '../store/store.ts'
 import type { Config } from './config.ts'
 import { docsPage } from './docs-page.ts'
 import { createLogger } from './logger.ts'
@@ -30,6 +33,9 @@ declare module 'fastify' {
   interface FastifyInstance {
     pool: Pool
     metrics: Metrics
+    store: Store
+    /** What the operator set. */
+    settings: Config
     /** Makes every later request be refused with a 503, on the way to a close. */
     drain(): void
     draining: boolean
@@ -56,7 +62,11 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
       refuseMessage(app, error, socket)
     },
   })
+  // Before the threads, which would have to be ended where there is no store.
+  const store = await openStore(config)
   const pool = startPool(config.workers, config.queueLimit)
+  app.decorate('store', store)
+  app.decorate('settings', config)
   app.decorate('pool', pool)
   app.decorate('metrics', createMetrics(pool))
   app.decorate('draining', false)
@@ -64,7 +74,10 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     app.draining = true
   })
   app.decorateRequest('facts')
-  app.addHook('onClose', () => pool.close())
+  app.addHook('onClose', async () => {
+    await pool.close()
+    await store.close()
+  })
 
   // Bodies go to the engine as bytes; it parses and checks them off the event loop.
   app.removeAllContentTypeParsers()
@@ -121,6 +134,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     auditRoute,
     voteRoute,
     learnRoute,
+    datasetsRoutes,
     welfareFunctionsRoute,
     votingRulesRoute,
     problemsRoute,

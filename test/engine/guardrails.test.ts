@@ -11,7 +11,7 @@ import { maximin } from '../../src/engine/welfare/maximin.ts'
 import { optimise } from '../../src/engine/welfare/optimise.ts'
 import { NO_GUARDRAILS, oneContext, type WelfareProblem } from '../../src/engine/welfare/problem.ts'
 import { utilitarian } from '../../src/engine/welfare/utilitarian.ts'
-import { answerParsed } from '../../src/service/operations.ts'
+import { type Answer, answerParsed } from '../../src/service/operations.ts'
 import {
   byDefinition,
   costRanges,
@@ -788,7 +788,7 @@ t.test('anchors and the best of a group are those of policies over contexts', as
 })
 
 const service = async (body: unknown, operation: 'aggregate' | 'compare' | 'questions' = 'aggregate') => {
-  const { status, body: bytes } = await answerParsed(operation, body)
+  const { status, body: bytes } = (await answerParsed(operation, body)) as Answer
   return { status, answer: JSON.parse(new TextDecoder().decode(bytes)) }
 }
 

@@ -107,7 +107,7 @@ export async function audit(request: AuditRequest, observe: Observer = () => {})
 function requireFew(request: AuditRequest, { groups }: Preferences, { contexts }: Choices): void {
   const columns = contexts.reduce((sum, { items }) => sum + items.length, 0)
   if (groups.length <= MOST_GROUPS && groups.length * columns <= MOST_ENTRIES) return
-  const source = (['rewards', 'comparisons', 'rankings'] as const).find(
+  const source = (['rewards', 'comparisons', 'rankings', 'dataset'] as const).find(
     (member) => request[member] !== undefined,
   )
   const detail =
