@@ -431,6 +431,21 @@ t.test('many groups and items, of scales far apart, are certified as well', asyn
   }
 })
 
+t.test('where all items are alike the reference is the answer', async (t) => {
+  for (const temperature of [0, 1e-3, 1e3]) {
+    const problem = problemOf(
+      [
+        [0, 0],
+        [0, 0],
+      ],
+      { temperature, reference: [0.25, 0.75] },
+    )
+    const { policy, certificate } = maximise(problem, await programFor(problem, 'min(x) + mean(x)'))
+    t.ok(distance(policy, [0.25, 0.75]) < 1e-12, `at ${temperature}`)
+    t.equal(certificate.relativeGap, 0)
+  }
+})
+
 t.test('contexts and constraints are honoured as for the listed functions', async (t) => {
   const request = {
     rewards: {

@@ -79,6 +79,9 @@ export function welfareAt(program: Program, x: Float64Array): number {
   return values[program.root][0]
 }
 
+/** A gap below this is the rounding of a policy that is the reference, or of a W that is the same for all policies. */
+const STILL = 1e-15
+
 /** What a policy and a tangent prove about each other. */
 export type Certified = {
   tangent: Tangent
@@ -135,7 +138,9 @@ export function certify(
   gap += lossAgainst(problem, worthOf(columns, weights, prices), policy)
   const objective = welfare - (temperature > 0 ? temperature * divergence(policy, reference) : 0)
   const size = Math.max(Math.abs(objective), spread)
-  const relativeGap = gap === 0 ? 0 : gap / size
+  // Where no policy moves a group that counts, and the reference is kept, what is left is rounding.
+  const still = spread === 0 && gap <= STILL * (1 + Math.abs(level) + temperature)
+  const relativeGap = gap === 0 || still ? 0 : gap / size
   return {
     tangent,
     policy,
