@@ -324,7 +324,11 @@ t.test('among many items with many ties as well, wherever the reference is', asy
       if (elsewhere.certificate.unique !== certificate.unique) throw new Error('unique for one reference')
       seen[certificate.unique ? 'unique' : 'several']++
       const apart = distance(policy, elsewhere.policy)
-      if (certificate.unique && !(apart <= 1e-6)) throw new Error(`unique, and ${apart} apart`)
+      if (certificate.unique) {
+        // Where welfare is flat, rounding leaves one of them a trace of an item, and the divergence from the other infinite.
+        if (!(apart <= 1e-6)) throw new Error(`unique, and ${apart} apart`)
+        return
+      }
       // Of a point and its projection on a convex set, every other point of the set is this much further.
       const further = divergenceOf(elsewhere.policy, problem.reference)
       const least = divergenceOf(policy, problem.reference) + divergenceOf(elsewhere.policy, policy)

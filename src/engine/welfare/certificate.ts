@@ -1,5 +1,5 @@
-import { gibbsInContexts, reachOf, topsOf } from './contexts.ts'
-import { divergence } from './gibbs.ts'
+import { contextOfEach, gibbsInContexts, reachOf } from './contexts.ts'
+import { divergence, divergenceFromGibbs } from './gibbs.ts'
 import { slackRows, valuesAt } from './guardrails.ts'
 import type { WelfareFunction, WelfareProblem } from './problem.ts'
 import { utilitiesOf } from './table.ts'
@@ -96,27 +96,26 @@ function lackOf(value: number, reach: number): number {
   return reach > 0 ? -value / reach : Number.POSITIVE_INFINITY
 }
 
-/** β KL(p‖p_v), where p_v may have underflowed to 0 at an item that p still holds; at β = 0 what p misses of the best. */
+/** β KL(p‖p_v); at β = 0 what p misses of the best in each context. */
 function lossAgainst(
   values: Float64Array,
   { reference, temperature, contexts }: WelfareProblem,
   policy: Float64Array,
 ): number {
-  const gibbs = new Float64Array(values.length)
-  let levels: Float64Array = new Float64Array(contexts.weights.length)
-  if (temperature > 0) {
-    gibbsInContexts({ reference, temperature, contexts }, values, gibbs, levels)
-    if (policy.every((share, i) => share === 0 || gibbs[i] > 1e-300))
-      return temperature * divergence(policy, gibbs)
-  } else levels = topsOf(contexts, values)
-  const { starts } = contexts
-  let loss = 0
-  for (let q = 0; q < levels.length; q++) {
-    for (let i = starts[q]; i < starts[q + 1]; i++) {
-      if (policy[i] === 0) continue
-      const entropy = temperature > 0 ? temperature * Math.log(policy[i] / reference[i]) : 0
-      loss += policy[i] * (entropy + levels[q] - values[i])
+  if (temperature === 0) {
+    const { starts } = contexts
+    let loss = 0
+    for (let q = 0; q + 1 < starts.length; q++) {
+      let top = Number.NEGATIVE_INFINITY
+      for (let i = starts[q]; i < starts[q + 1]; i++) if (values[i] > top) top = values[i]
+      for (let i = starts[q]; i < starts[q + 1]; i++) if (policy[i] > 0) loss += policy[i] * (top - values[i])
     }
+    return loss
   }
-  return loss
+  const context = contextOfEach(contexts)
+  const gibbs = new Float64Array(values.length)
+  const levels = new Float64Array(contexts.weights.length)
+  gibbsInContexts({ reference, temperature, contexts }, values, gibbs, levels)
+  const logOf = (i: number) => Math.log(reference[i]) + (values[i] - levels[context[i]]) / temperature
+  return temperature * divergenceFromGibbs(policy, gibbs, logOf)
 }

@@ -31,8 +31,7 @@ export function normalisedIn({ starts, weights }: Contexts, policy: Float64Array
   for (let q = 0; q < weights.length; q++) {
     let sum = 0
     for (let i = starts[q]; i < starts[q + 1]; i++) sum += policy[i]
-    const factor = weights[q] / sum
-    for (let i = starts[q]; i < starts[q + 1]; i++) normalised[i] *= factor
+    for (let i = starts[q]; i < starts[q + 1]; i++) normalised[i] = (policy[i] / sum) * weights[q]
   }
   return normalised
 }

@@ -1,4 +1,4 @@
-import { divergence, gibbsPolicy } from './gibbs.ts'
+import { divergenceFromGibbs, gibbsPolicy } from './gibbs.ts'
 import { planeLink } from './plane-link.ts'
 import type { WelfareFunction } from './problem.ts'
 
@@ -25,14 +25,8 @@ export function kolmPollak(kappa: number): WelfareFunction {
     loss(weights, x, population) {
       const own = new Float64Array(x.length)
       const welfare = softest(x, population, own)
-      if (weights.every((weight, g) => weight === 0 || own[g] > 1e-300))
-        return divergence(weights, own) / kappa
-      let loss = 0
-      for (let g = 0; g < x.length; g++) {
-        if (weights[g] > 0)
-          loss += weights[g] * (Math.log(weights[g] / population[g]) / kappa + (x[g] - welfare))
-      }
-      return loss
+      const logOf = (g: number) => Math.log(population[g]) - kappa * (x[g] - welfare)
+      return divergenceFromGibbs(weights, own, logOf) / kappa
     },
     project(weights) {
       let sum = 0

@@ -11,7 +11,7 @@ import {
 } from './iterate.ts'
 import type { Link } from './link.ts'
 import { evaluate, factorise, newSystem, solve } from './newton.ts'
-import { valuesOf } from './table.ts'
+import { utilitiesOf, valuesOf } from './table.ts'
 
 const MAX_ITERATIONS = 30
 
@@ -39,8 +39,9 @@ export function polish(problem: ScaledProblem, link: Link, start: Iterate, judge
       for (let i = starts[q]; i < starts[q + 1]; i++)
         iterate.tilt[i] = (values[i] - iterate.level[q]) / temperature
     }
-    evaluate(problem, link, iterate)
+    utilitiesOf(problem, iterate.policy, iterate.utilities)
     if (judge(iterate, products(link, iterate).sum)) return iteration
+    evaluate(problem, link, iterate)
     if (!factorise(problem, iterate, system)) return iteration
     aim = Math.max(1e-30, Math.min(aim * 0.01, aim ** 1.5))
     solve(problem, link, iterate, system, { policy: 0, link: aim, after: null }, move)
