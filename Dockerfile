@@ -5,13 +5,16 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
 
 FROM node:24-slim
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE openapi.yaml ./
 COPY schemas ./schemas
 COPY routes ./routes
 COPY src ./src
+# The embedded store; a volume that is mounted here keeps it.
+RUN mkdir /data && chown 1000:1000 /data
+VOLUME /data
 # The image's user node, by number: an orchestrator that insists on an unprivileged user cannot judge a name.
 USER 1000:1000
 EXPOSE 8080

@@ -21,7 +21,7 @@ export const startEcho = () => start(new URL('echo.ts', import.meta.url))
 async function start(script: URL): Promise<Server> {
   const port = await freePort()
   const child = spawn(process.execPath, [script.pathname], {
-    env: { ...process.env, HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'silent' },
+    env: { ...process.env, HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'silent', DATA_DIR: ':memory:' },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const url = `http://127.0.0.1:${port}`

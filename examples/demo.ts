@@ -19,7 +19,7 @@ const AIMS: Record<string, string> = {
 const write = (line = '') => process.stdout.write(`${line}\n`)
 
 const service = spawn(process.execPath, [fileURLToPath(new URL('../src/server.ts', import.meta.url))], {
-  env: { ...process.env, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'info' },
+  env: { ...process.env, PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'info', DATA_DIR: ':memory:' },
   stdio: ['ignore', 'pipe', 'inherit'],
 })
 try {

@@ -3,7 +3,8 @@ import { ConstraintResult, Constraints } from './constraints.ts'
 import { Annotators, Discovery, FitSummary, ReliabilityResult } from './fit.ts'
 import { Model, ModelSettings } from './model.ts'
 import { Policy, PolicySettings, Utility, UtilitySettings } from './policy.ts'
-import { preferenceMembers } from './preferences.ts'
+import { Pooled } from './pooled.ts'
+import { DataUsed, preferenceMembers } from './preferences.ts'
 import { mapOf, named, oneOf, ref } from './ref.ts'
 import { Welfare } from './welfare.ts'
 
@@ -16,7 +17,7 @@ const Seed = named(
     minimum: 0,
     maximum: 4294967295,
     default: 0,
-    description: 'Seed of whatever is sampled: the shares of a Pareto front of more than two groups.',
+    description: 'Seed of whatever is sampled: the shares of a Pareto front of more than three groups.',
   }),
 )
 
@@ -187,6 +188,8 @@ const optimumMembers = {
     }),
   ),
   discovery: Type.Optional(ref(Discovery)),
+  pooled: Type.Optional(ref(Pooled)),
+  data: Type.Optional(ref(DataUsed)),
   certificate: ref(Certificate),
 }
 
@@ -290,18 +293,108 @@ const FrontItem = named(
         anyOf: [Numbers, { type: 'null' }],
         description: 'The centre of the weights that do; null where none do.',
       }),
+      radius: Type.Number({
+        description:
+          'How far the weights may move from there, in any direction in which they sum to 1, with the item still a best one ' +
+          '(in the Euclidean norm); 0 where no weights do.',
+      }),
       share: Type.Number({ description: 'The part of all group weights that make it best.' }),
-      shareError: Type.Number({ description: 'Standard error of `share`; 0 where it is exact.' }),
+      shareError: Type.Number({
+        description: 'Standard error of `share`; 0 where it is exact, as it is for up to three groups.',
+      }),
     },
     { ...closed, description: 'At temperature 0: an item that no other beats for all groups.' },
   ),
 )
 
+const frontPolicyMembers = {
+  weights: Numbers,
+  temperature: Type.Number(),
+  rewards: mapOf(rewardOrNull, { description: 'The aggregated reward that leads to the policy.' }),
+  utilities: Numbers,
+  divergence: Type.Number({
+    description:
+      'KL(policy‖reference). What a group gets net of the KL term is its utility minus temperature times this.',
+  }),
+}
+
 const FrontPolicy = named(
   'FrontPolicy',
   Type.Object(
-    { weights: Numbers, temperature: Type.Number(), policy: Numbers, rewards: Numbers, utilities: Numbers },
-    { ...closed, description: 'Above temperature 0: the policy that some group weights lead to.' },
+    { ...frontPolicyMembers, policy: Numbers },
+    {
+      ...closed,
+      description: 'Above temperature 0, and with constraints: the policy that some group weights lead to.',
+    },
+  ),
+)
+
+const ContextualFrontPolicy = named(
+  'ContextualFrontPolicy',
+  Type.Object(
+    { ...frontPolicyMembers, policies: Type.Array(ref(ContextPolicy)) },
+    { ...closed, description: 'With several contexts: the policies that some group weights lead to.' },
+  ),
+)
+
+const FrontApproximation = named(
+  'FrontApproximation',
+  Type.Object(
+    {
+      gap: Type.Number({
+        description:
+          'No policy at all gives every group more, net of the KL term, than some mixture of those listed by more than this ' +
+          "part of what is at stake for it: the difference between the group's best and worst corner of the front, a corner " +
+          'being where all weight is on one group.',
+      }),
+      tolerance: Type.Number({ description: 'The gap at which no more policies are added.' }),
+      limit: Type.Integer({ description: 'As many policies as are listed at most, whatever the gap.' }),
+      hypervolumeLimit: Type.Unsafe<number | null>({
+        type: ['number', 'null'],
+        description:
+          'What the hypervolume of the whole front can be at most, where `hypervolume` is what mixtures of the policies listed ' +
+          'reach. Null for more than eight groups.',
+      }),
+      hypervolumeLimitError: Type.Unsafe<number | null>({
+        type: ['number', 'null'],
+        description: 'Standard error of `hypervolumeLimit`; 0 where it is exact.',
+      }),
+    },
+    {
+      ...closed,
+      description: 'How well a list of policies stands for the front, which has infinitely many.',
+    },
+  ),
+)
+
+const DominatedItem = named(
+  'DominatedItem',
+  Type.Object(
+    {
+      item: Type.String(),
+      by: Type.Array(Type.String(), {
+        description:
+          'Items of the front that are better for some group and as good for the rest; the first 100.',
+      }),
+      count: Type.Integer({ description: 'How many there are of them.' }),
+    },
+    closed,
+  ),
+)
+
+const LotteryDominatedItem = named(
+  'LotteryDominatedItem',
+  Type.Object(
+    {
+      item: Type.String(),
+      by: mapOf(Type.Number(), {
+        description:
+          'A lottery over supported items, as their probabilities. Of those that no group likes less than the item, one whose ' +
+          "least gain is largest, in units of each group's range.",
+      }),
+      gains: mapOf(Type.Number(), { description: 'What each group gains by it.' }),
+    },
+    closed,
   ),
 )
 
@@ -311,27 +404,40 @@ export const Front = named(
     {
       function: Type.Literal('pareto-front'),
       settings: ref(Settings),
-      front: Type.Union([Type.Array(ref(FrontItem)), Type.Array(ref(FrontPolicy))]),
-      dominated: Type.Array(Type.Object({ item: Type.String(), by: Type.Array(Type.String()) }, closed), {
+      front: Type.Union([
+        Type.Array(ref(FrontItem)),
+        Type.Array(ref(FrontPolicy)),
+        Type.Array(ref(ContextualFrontPolicy)),
+      ]),
+      approximation: Type.Optional(ref(FrontApproximation)),
+      dominated: Type.Array(ref(DominatedItem), {
         description: 'Items that others beat for some group and equal for the rest.',
+      }),
+      lotteryDominated: Type.Array(ref(LotteryDominatedItem), {
+        description:
+          'Unsupported items, which no other item beats but a lottery does. At temperature 0; above it every policy of the front ' +
+          'is a lottery already.',
       }),
       hypervolume: Type.Unsafe<number | null>({
         type: ['number', 'null'],
         description:
-          'Volume, in utilities above the anchors, of what the points of the front are at least as good as. Null where it ' +
-          'is above 1.8e308, as with hundreds of groups; with `unit-range` and `worst` it is at most 1.',
+          'Volume, in utilities above the anchors, of what the items of the front are at least as good as; above temperature 0, ' +
+          'of what mixtures of its policies are (for more than eight groups, of what its policies are), in utilities net of the ' +
+          'KL term. Null where it is above 1.8e308, as with hundreds of groups; with `unit-range` and `worst` it is at most 1.',
       }),
       hypervolumeError: Type.Unsafe<number | null>({
         type: ['number', 'null'],
         description: 'Standard error; 0 where the volume is exact, null where the volume is.',
       }),
       knee: Type.Unsafe<Record<string, unknown>>({
-        anyOf: [{ $ref: 'FrontItem#' }, { $ref: 'FrontPolicy#' }],
+        anyOf: [{ $ref: 'FrontItem#' }, { $ref: 'FrontPolicy#' }, { $ref: 'ContextualFrontPolicy#' }],
         description:
           "The point of the front nearest to giving every group its best, each group's range on the front being 1.",
       }),
       groups: Type.Array(ref(FrontGroup)),
       discovery: Type.Optional(ref(Discovery)),
+      pooled: Type.Optional(ref(Pooled)),
+      data: Type.Optional(ref(DataUsed)),
       certificate: ref(Certificate),
     },
     { ...closed, description: 'Every choice that no other beats for all groups.' },
@@ -352,7 +458,12 @@ export const AggregateResponse = named(
 export const CompareResponse = named(
   'CompareResponse',
   Type.Object(
-    { results: Type.Array(ref(AggregateResponse)), discovery: Type.Optional(ref(Discovery)) },
+    {
+      results: Type.Array(ref(AggregateResponse)),
+      discovery: Type.Optional(ref(Discovery)),
+      pooled: Type.Optional(ref(Pooled)),
+      data: Type.Optional(ref(DataUsed)),
+    },
     closed,
   ),
 )
@@ -368,6 +479,7 @@ export type ExPostResult = Static<typeof ExPostOptimum>
 export type ContextualExPostResult = Static<typeof ContextualExPostOptimum>
 export type FrontItem = Static<typeof FrontItem>
 export type FrontPolicy = Static<typeof FrontPolicy>
+export type ContextualFrontPolicy = Static<typeof ContextualFrontPolicy>
 export type FrontResult = Static<typeof Front>
 export type AggregateResponse = Static<typeof AggregateResponse>
 export type CompareResponse = Static<typeof CompareResponse>

@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { Model, ModelSettings } from './model.ts'
-import { Id, preferenceMembers } from './preferences.ts'
+import { DataUsed, Id, preferenceMembers } from './preferences.ts'
 import { mapOf, named, oneOf, ref } from './ref.ts'
 
 /** How good a fit is: what was fitted, and the proof that it is the maximum. */
@@ -65,6 +65,7 @@ export const FitRequest = named(
     {
       comparisons: preferenceMembers.comparisons,
       rankings: preferenceMembers.rankings,
+      dataset: preferenceMembers.dataset,
       groups: preferenceMembers.groups,
       items: preferenceMembers.items,
       model: Type.Optional(ref(Model)),
@@ -377,6 +378,7 @@ export const FitResponse = named(
       ),
       groups: Type.Array(ref(FittedGroup)),
       discovery: Type.Optional(ref(Discovery)),
+      data: Type.Optional(ref(DataUsed)),
     },
     { additionalProperties: false },
   ),

@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
 import { mapOf, named, ref } from './ref.ts'
 
 /** An id of a group, an item, an annotator or a context. */
@@ -169,6 +169,65 @@ export const Rewards = named(
   }),
 )
 
+const ids = (description: string) =>
+  Type.Optional(Type.Array(ref(Id), { minItems: 1, maxItems: 100_000, description }))
+const time = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }))
+
+/** Some of the comparisons of a dataset. */
+export const DatasetSelection = named(
+  'DatasetSelection',
+  Type.Object(
+    {
+      id: ref(Id),
+      groupBy: Type.Optional(
+        Type.String({
+          minLength: 1,
+          maxLength: 256,
+          default: 'group',
+          description:
+            'What makes the groups: `group`, `annotator`, `context`, or a covariate of the dataset.',
+        }),
+      ),
+      groups: ids('Only comparisons whose stored `group` is one of these.'),
+      annotators: ids('Only comparisons by these annotators.'),
+      contexts: ids('Only comparisons in these contexts.'),
+      items: ids('Only comparisons of two of these items.'),
+      from: time('Only comparisons made at this time or later.'),
+      until: time('Only comparisons made before this time.'),
+      asOf: time('Only batches that the service had accepted by this time: what was known then.'),
+    },
+    { additionalProperties: false, description: 'A dataset, or a part of it: all filters hold together.' },
+  ),
+)
+
+/** A dataset as a source of preferences. */
+export const DatasetSource = named(
+  'DatasetSource',
+  Type.Union([ref(Id), ref(DatasetSelection)], {
+    description: 'Comparisons that are stored on the server: the id of a dataset, or a selection from it.',
+  }),
+)
+
+/** Which stored comparisons an answer is based on. */
+export const DataUsed = named(
+  'DataUsed',
+  Type.Object(
+    {
+      dataset: Type.String(),
+      groupBy: Type.Unsafe<string | null>({
+        type: ['string', 'null'],
+        description: 'What made the groups; null where they were discovered.',
+      }),
+      comparisons: Type.Number({ description: 'How many comparisons the filters let through.' }),
+      fingerprint: Type.String({
+        description:
+          'Answers with the same fingerprint come from the same comparisons, selected by the same filters.',
+      }),
+    },
+    { additionalProperties: false, description: 'Only where the source was a dataset.' },
+  ),
+)
+
 /** A group and the weight of its population. */
 export const Group = named(
   'Group',
@@ -248,6 +307,7 @@ export const preferenceMembers = {
   comparisons: Type.Optional(ref(Comparisons)),
   rankings: Type.Optional(ref(Rankings)),
   rewards: Type.Optional(ref(Rewards)),
+  dataset: Type.Optional(ref(DatasetSource)),
   groups: Type.Optional(
     Type.Union(
       [
@@ -267,3 +327,5 @@ export const preferenceMembers = {
     }),
   ),
 }
+
+export type DatasetSource = Static<typeof DatasetSource>

@@ -14,8 +14,18 @@ export const ProblemDetails = named(
       errors: Type.Optional(
         Type.Array(
           Type.Object({
-            pointer: Type.String({ description: 'Where: a JSON pointer into the request (RFC 6901).' }),
+            pointer: Type.String({
+              description:
+                'Where: a JSON pointer into the request (RFC 6901). In a file /17/winner is the winner of its 18th row.',
+            }),
             detail: Type.String(),
+            row: Type.Optional(Type.Integer({ description: 'With invalid-rows: the row, counted from 1.' })),
+            member: Type.Optional(
+              Type.Unsafe<string | null>({
+                type: ['string', 'null'],
+                description: 'With invalid-rows: the member at fault; null where it is the whole row.',
+              }),
+            ),
           }),
         ),
       ),

@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox'
 import { Model, ModelSettings } from './model.ts'
 import { Policy, PolicySettings, Utility, UtilitySettings } from './policy.ts'
-import { Group, preferenceMembers } from './preferences.ts'
+import { DataUsed, Group, preferenceMembers } from './preferences.ts'
 import { named, oneOf, ref } from './ref.ts'
 import { Welfare } from './welfare.ts'
 
@@ -15,6 +15,7 @@ export const QuestionsRequest = named(
     {
       comparisons: preferenceMembers.comparisons,
       rankings: preferenceMembers.rankings,
+      dataset: preferenceMembers.dataset,
       groups: Type.Optional(
         Type.Array(ref(Group), {
           minItems: 1,
@@ -143,6 +144,7 @@ export const QuestionsResponse = named(
           closed,
         ),
       ),
+      data: Type.Optional(ref(DataUsed)),
     },
     closed,
   ),

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { named, ref, tagged } from './ref.ts'
+import { named, tagged } from './ref.ts'
 
 const closed = { additionalProperties: false }
 
@@ -52,6 +52,23 @@ const KolmPollak = named(
       }),
     },
     { ...closed, description: 'The Kolm–Pollak mean of the utilities, which may be negative.' },
+  ),
+)
+const Custom = named(
+  'Custom',
+  Type.Object(
+    {
+      function: Type.Literal('custom'),
+      expression: Type.String({
+        minLength: 1,
+        maxLength: 2000,
+        description:
+          'W as an expression over x (the utilities of all groups), n (their population weights) and single groups such as ' +
+          'x["east"], with mean, sum, prod, min, max, geomean, powermean, log, exp, sqrt, abs and the operators + - * / ^ .* ' +
+          './ .^. It must be provably concave, and rise with every utility that it depends on.',
+      }),
+    },
+    { ...closed, description: 'A welfare function of your own.' },
   ),
 )
 const Leximin = named(
@@ -147,42 +164,10 @@ export const Welfare = named(
       Cvar,
       KalaiSmorodinsky,
       RelativeUtilitarian,
+      Custom,
       ParetoFront,
     ],
     { description: 'How the groups are combined.' },
   ),
 )
 export type Welfare = Static<typeof Welfare>
-
-/** What the catalogue tells of one function. */
-export const WelfareFunctionEntry = named(
-  'WelfareFunctionEntry',
-  Type.Object(
-    {
-      id: Type.String(),
-      meaning: Type.String({ description: 'What it does, in one sentence.' }),
-      formula: Type.String(),
-      parameters: Type.Array(
-        Type.Object({
-          name: Type.String(),
-          meaning: Type.String(),
-          minimum: Type.Number(),
-          maximum: Type.Number(),
-        }),
-      ),
-      invariantTo: Type.Array(Type.String(), {
-        description: 'What may be done to the utilities without changing the policy (at temperature 0).',
-      }),
-      satisfies: Type.Array(Type.String()),
-      fails: Type.Array(Type.String()),
-      source: Type.String(),
-    },
-    { additionalProperties: false },
-  ),
-)
-export type WelfareFunctionEntry = Static<typeof WelfareFunctionEntry>
-
-export const WelfareFunctionList = named(
-  'WelfareFunctionList',
-  Type.Object({ functions: Type.Array(ref(WelfareFunctionEntry)) }, { additionalProperties: false }),
-)

@@ -15,14 +15,19 @@ import {
   describeOptimum,
   discoveryMember,
   noGainsProblem,
+  outOfDomainProblem,
   sizesOf,
 } from './answer.ts'
 import { requireAnswerable } from './answerable.ts'
 import { Conflict, pose } from './pose.ts'
 import { type Preferences, readPreferences } from './preferences.ts'
+import { pointer } from './problem.ts'
 import { type GroupRewards, rewardsOf } from './rewards/rewards.ts'
 import { type Choices, choicesOf, discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
 import { utilitiesOf } from './utilities/utilities.ts'
+import { pooledMember } from './voting/pooled.ts'
+import { checkExpression } from './welfare/custom/custom.ts'
+import { OutOfDomain } from './welfare/custom/start.ts'
 import { BelowAnchor } from './welfare/ex-post.ts'
 import { paretoFront } from './welfare/front/pareto-front.ts'
 import { NoGains } from './welfare/gains.ts'
@@ -33,6 +38,11 @@ import { type ExPostRule, exPostRuleOf, type Rule, ruleOf } from './welfare/rule
 export type Stage = 'read' | 'fit' | 'solve'
 export type Observer = (stage: Stage, sizes: { groups: number; items: number }) => void
 
+/** How far work has come: the stage that it is in, and the part of this stage that is done, from 0 to 1. */
+export type Progress = { stage: Stage; fraction: number }
+/** Told of progress while it is made, often enough to watch: some hundreds of times at most a stage. */
+export type Reporter = (progress: Progress) => void
+
 /**
  * From preferences to the weights, policy and aggregated reward that are optimal under one welfare function.
  *
@@ -41,9 +51,16 @@ export type Observer = (stage: Stage, sizes: { groups: number; items: number }) 
 export async function aggregate(
   request: AggregateRequest,
   observe: Observer = () => {},
+  report: Reporter = () => {},
 ): Promise<AggregateResponse> {
-  const { results, ...discovery } = await answersTo(request, [request.welfare], () => ['welfare'], observe)
-  return { ...results[0], ...discovery }
+  const { results, ...beside } = await answersTo(
+    request,
+    [request.welfare],
+    () => ['welfare'],
+    observe,
+    report,
+  )
+  return { ...results[0], ...beside }
 }
 
 /**
@@ -54,8 +71,9 @@ export async function aggregate(
 export async function compare(
   request: CompareRequest,
   observe: Observer = () => {},
+  report: Reporter = () => {},
 ): Promise<CompareResponse> {
-  return answersTo(request, request.welfare, (k) => ['welfare', k], observe)
+  return answersTo(request, request.welfare, (k) => ['welfare', k], observe, report)
 }
 
 async function answersTo(
@@ -63,7 +81,9 @@ async function answersTo(
   welfare: readonly Welfare[],
   at: (k: number) => (string | number)[],
   observe: Observer,
+  report: Reporter,
 ): Promise<CompareResponse> {
+  report({ stage: 'read', fraction: 0 })
   const settings = modelSettings(request.model)
   const model = engineModel(settings)
   requireAnswerable(request, welfare, at)
@@ -71,7 +91,10 @@ async function answersTo(
   const read = readPreferences(request, needsOf(settings, discover))
   const choices = choicesOf(request, read)
   const { seed } = choices.settings
+  const known = discover === null ? { ids: read.groups, population: read.population } : null
+  for (const [k, each] of welfare.entries()) await checkExpression(each, known, pointer(...at(k)))
   observe('read', sizesOf(read))
+  report({ stage: 'fit', fraction: 0 })
 
   const { preferences, discovery } = discoverGroups(read, model, discover, seed)
   const rewards = await rewardsOf(preferences, model, seed)
@@ -80,20 +103,34 @@ async function answersTo(
 
   const aggregation = aggregationOf(preferences, choices, rewards)
   const results: AggregateResponse[] = []
-  for (const each of welfare) results.push(await answerOf(aggregation, each))
+  const solved = (done: number) => {
+    report({ stage: 'solve', fraction: (results.length + done) / welfare.length })
+  }
+  for (const each of welfare) {
+    solved(0)
+    results.push(await answerOf(aggregation, each, solved))
+  }
   observe('solve', sizes)
-  return { results, ...discoveryMember(preferences, discovery) }
+  return {
+    results,
+    ...discoveryMember(preferences, discovery),
+    ...pooledMember(preferences, model, results),
+  }
 }
 
 /** The answer of one welfare function. */
-async function answerOf(aggregation: Aggregation, welfare: Welfare): Promise<AggregateResponse> {
+async function answerOf(
+  aggregation: Aggregation,
+  welfare: Welfare,
+  solved: (fraction: number) => void,
+): Promise<AggregateResponse> {
   const { mode, seed } = aggregation.choices.settings
   if (mode === 'ex-post') {
     const rule = exPostRuleOf(welfare) as ExPostRule
     return describeExPost(aggregation, welfare, await named(aggregation, welfare, rule))
   }
-  const rule = ruleOf(welfare)
-  if (rule === null) return describeFront(aggregation, await paretoFront(aggregation.problem, seed))
+  const rule = ruleOf(welfare, aggregation.preferences.groups)
+  if (rule === null) return describeFront(aggregation, paretoFront(aggregation.problem, seed, solved))
   return describeOptimum(aggregation, welfare, await optimumOf(aggregation, welfare, rule))
 }
 
@@ -140,6 +177,7 @@ async function named<T>(
     return await rule(aggregation.problem)
   } catch (error) {
     if (error instanceof NoGains) throw noGainsProblem(aggregation, welfare, error)
+    if (error instanceof OutOfDomain) throw outOfDomainProblem(aggregation, welfare, error)
     throw error instanceof BelowAnchor ? belowAnchorProblem(aggregation, welfare, error) : error
   }
 }

@@ -1,8 +1,11 @@
 import type {
   ContextualExPostResult,
+  ContextualFrontPolicy,
   ContextualOptimumResult,
   ExPostResult,
   FrontGroup,
+  FrontItem,
+  FrontPolicy,
   FrontResult,
   OptimumResult,
 } from '../../schemas/aggregate.ts'
@@ -21,12 +24,15 @@ import { MAX_ERRORS, Problem } from './problem.ts'
 import type { FittedGroup, GroupRewards } from './rewards/rewards.ts'
 import type { Choices } from './settings.ts'
 import type { GroupUtilities } from './utilities/utilities.ts'
+import type { OutOfDomain } from './welfare/custom/start.ts'
 import type { BelowAnchor, ExPostOptimum } from './welfare/ex-post.ts'
+import type { ItemFront } from './welfare/front/items.ts'
 import type { ParetoFront } from './welfare/front/pareto-front.ts'
+import type { PolicyFront } from './welfare/front/policies.ts'
 import type { NoGains } from './welfare/gains.ts'
 import { slackRows } from './welfare/guardrails.ts'
 import type { Optimum, WelfareProblem } from './welfare/problem.ts'
-import { utilitiesOf as totalsOf, valuesOf } from './welfare/table.ts'
+import { utilitiesOf as totalsOf } from './welfare/table.ts'
 
 /** All that an answer is told from: the stages of one aggregation, still in integers. */
 export type Aggregation = {
@@ -56,11 +62,7 @@ export function describeOptimum(
   for (const weight of optimum.weights) weightScale += weight
   const weights = optimum.weights.map((weight) => weight / weightScale)
   const prices = optimum.prices.map((price) => price / weightScale)
-  const total = new Float64Array(items.length)
-  aggregation.utilities.forEach(({ values }, g) => {
-    for (let i = 0; i < total.length; i++) total[i] += weights[g] * values[i]
-  })
-  const trained = trainedRewards(aggregation, total, prices)
+  const trained = trainedRewards(aggregation, aggregatedRewards(aggregation, weights), prices)
   const result = {
     function: welfare.function,
     settings: settingsOf(choices, welfare),
@@ -128,44 +130,84 @@ export function describeExPost(
 
 /** Tells a Pareto front in the names of the request. */
 export function describeFront(aggregation: Aggregation, found: ParetoFront): FrontResult {
-  const { preferences, choices, problem } = aggregation
-  const { groups, items } = preferences
-  const front =
-    found.items !== null
-      ? found.items.map(({ item, weights, share, shareError }) => ({
-          item: items[item],
-          utilities: keyedById(groups, (g) => problem.utilities[g * items.length + item]),
-          supported: weights !== null,
-          weights: weights === null ? null : keyedById(groups, (g) => weights[g]),
-          share: weights === null ? 0 : share,
-          shareError: weights === null ? 0 : shareError,
-        }))
-      : (found.policies ?? []).map(({ weights, policy, utilities }) => {
-          const rewards = new Float64Array(items.length)
-          valuesOf(problem, weights, rewards)
-          return {
-            weights: keyedById(groups, (g) => weights[g]),
-            temperature: problem.temperature,
-            policy: keyedById(items, (i) => policy[i]),
-            rewards: keyedById(items, (i) => rewards[i]),
-            utilities: keyedById(groups, (g) => utilities[g]),
-          }
-        })
-  const { volume, error } = found.hypervolume
+  const { preferences, choices, columns } = aggregation
+  const { groups } = preferences
+  const items = Array.from(columns, (item) => preferences.items[item])
+  const front = found.kind === 'items' ? frontItems(aggregation, found) : frontPolicies(aggregation, found)
+  const { volume, error } = found.kind === 'items' ? found.hypervolume : found.hypervolume.inner
   const bounded = Number.isFinite(volume)
   return {
     function: 'pareto-front',
     settings: settingsOf(choices, { function: 'pareto-front' }),
     front: front as FrontResult['front'],
-    dominated: found.dominated.map(({ item, by }) => ({
+    ...(found.kind === 'policies' ? { approximation: approximationOf(found) } : {}),
+    dominated: found.dominated.map(({ item, by, count }) => ({
       item: items[item],
       by: by.map((other) => items[other]),
+      count,
     })),
+    lotteryDominated:
+      found.kind === 'policies'
+        ? []
+        : found.lotteryDominated.map(({ item, by, gains }) => ({
+            item: items[item],
+            by: keyedById(
+              by.map((part) => items[part.item]),
+              (k) => by[k].probability,
+            ),
+            gains: keyedById(groups, (g) => gains[g]),
+          })),
     hypervolume: bounded ? volume : null,
     hypervolumeError: bounded ? error : null,
     knee: front[found.knee],
     groups: groups.map((_, g) => describeGroup(aggregation, g)),
     certificate: found.certificate,
+  }
+}
+
+function frontItems(
+  { preferences, problem, columns }: Aggregation,
+  { items: found }: ItemFront,
+): FrontItem[] {
+  const { groups, items } = preferences
+  return found.map(({ item, weights, radius, share, shareError }) => ({
+    item: items[columns[item]],
+    utilities: keyedById(groups, (g) => problem.utilities[g * problem.items + item]),
+    supported: weights !== null,
+    weights: weights === null ? null : keyedById(groups, (g) => weights[g]),
+    radius,
+    share,
+    shareError,
+  }))
+}
+
+function frontPolicies(
+  aggregation: Aggregation,
+  { policies }: PolicyFront,
+): (FrontPolicy | ContextualFrontPolicy)[] {
+  const { preferences, problem } = aggregation
+  const { groups, items } = preferences
+  return policies.map(({ weights, prices, policy, utilities, divergence }) => {
+    const trained = trainedRewards(aggregation, aggregatedRewards(aggregation, weights), prices)
+    const result = {
+      weights: keyedById(groups, (g) => weights[g]),
+      temperature: problem.temperature,
+      rewards: keyedById(items, (i) => trained.overall[i]),
+      utilities: keyedById(groups, (g) => utilities[g]),
+      divergence,
+    }
+    const chosen = describePolicies(aggregation, policy, trained)
+    return 'policy' in chosen ? { ...result, ...chosen } : { ...result, ...chosen }
+  })
+}
+
+function approximationOf({ approximation, hypervolume }: PolicyFront): FrontResult['approximation'] {
+  const { volume, error } = hypervolume.outer
+  const bounded = Number.isFinite(volume)
+  return {
+    ...approximation,
+    hypervolumeLimit: bounded ? volume : null,
+    hypervolumeLimitError: bounded ? error : null,
   }
 }
 
@@ -215,6 +257,33 @@ export function noGainsProblem(
           weights: keyedById(groups, (g) => proof.weights[g]),
           ...(limits.length === 0 ? {} : { prices: pricesByName(choices, limits, proof.prices) }),
           largestAggregatedUtility: proof.bound,
+        },
+      },
+    },
+  )
+}
+
+/** The refusal where no policy reaches the domain of a custom expression, with the tangent that proves it. */
+export function outOfDomainProblem(
+  { preferences }: Aggregation,
+  welfare: Welfare,
+  { proof, bound, parts }: OutOfDomain,
+): Problem {
+  const { weights, level } = proof.tangent
+  const are = parts.length > 1 ? 'are' : 'is'
+  return new Problem(
+    'no-acceptable-policy',
+    `The expression is defined only where ${parts.join(' and ')} ${are} above 0 (a logarithm, root, product, or power below 1 ` +
+      'is taken of it), and no policy within the constraints makes it so. Choose another anchor, add a constant to what is ' +
+      'taken of, or leave indifferent groups out.',
+    {
+      evidence: {
+        function: welfare.function,
+        expressions: parts,
+        certificate: {
+          weights: keyedById(preferences.groups, (g) => weights[g]),
+          constant: level,
+          largest: bound,
         },
       },
     },
@@ -345,6 +414,15 @@ function policiesOf({ choices, problem, columns }: Aggregation, policy: Float64A
     for (let i = starts[q]; i < starts[q + 1]; i++) own[place.get(columns[i]) as number] = policy[i] / weight
     return own
   })
+}
+
+/** Σ_g λ_g u_gi; length n. */
+function aggregatedRewards({ utilities }: Aggregation, weights: Float64Array): Float64Array {
+  const total = new Float64Array(utilities[0].values.length)
+  utilities.forEach(({ values }, g) => {
+    for (let i = 0; i < total.length; i++) total[i] += weights[g] * values[i]
+  })
+  return total
 }
 
 /** The policy by item, or the policies and rewards of the contexts that the request names. */

@@ -9,7 +9,7 @@ import { invalidRequest, pointer, type RequestError } from './problem.ts'
  * @throws Problem `invalid-request`
  */
 export function requireAnswerable(
-  { policy, constraints, mode }: Omit<CompareRequest, 'welfare'>,
+  { mode }: Omit<CompareRequest, 'welfare'>,
   welfare: readonly Welfare[],
   at: (k: number) => (string | number)[],
 ): void {
@@ -18,11 +18,6 @@ export function requireAnswerable(
       ([member, detail]): RequestError => ({ pointer: pointer(...at(k), member), detail }),
     ),
   )
-  if (welfare.some((each) => each.function === 'pareto-front')) {
-    const detail = 'cannot go with a pareto-front, which is drawn for one context without constraints'
-    if (policy?.contexts !== undefined) errors.push({ pointer: '/policy/contexts', detail })
-    if (constraints !== undefined) errors.push({ pointer: '/constraints', detail })
-  }
   if (errors.length > 0) throw invalidRequest(errors)
 }
 
@@ -50,6 +45,13 @@ function faultsExPost(welfare: Welfare): Fault[] {
         [
           'function',
           'cannot be leximin ex post: it puts items in an order, and has no number to expect. Use maximin',
+        ],
+      ]
+    case 'custom':
+      return [
+        [
+          'function',
+          'cannot be custom ex post: an expression is a function of what groups can expect. Leave mode out',
         ],
       ]
     case 'pareto-front':

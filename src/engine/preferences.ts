@@ -12,6 +12,7 @@ import { countPairs, type PairCounts } from './comparisons/pairs.ts'
 import { countRankings, type RankingCounts, type RankingJudgements } from './comparisons/ranking-counts.ts'
 import { readRankings } from './comparisons/rankings.ts'
 import { type Comparisons, type Features, featuresFault, readComparisons } from './comparisons/read.ts'
+import { readStored, type StoredComparisons } from './comparisons/stored.ts'
 import { invalidRequest, MAX_ERRORS, pointer, type RequestError } from './problem.ts'
 import { readRewards } from './rewards/given.ts'
 
@@ -64,12 +65,15 @@ export type PreferenceMembers = Pick<AggregateRequest, 'groups' | 'items'> & {
   comparisons?: unknown
   rankings?: unknown
   rewards?: unknown
+  /** What a store counted of the dataset that the request names. */
+  dataset?: unknown
 }
 
 /** What a model wants to know of comparisons beyond pair counts. */
 export type Needs = {
   positions: boolean
-  judgements: boolean
+  /** Whether it counts who judged: then every row must name its annotator, unless they are wanted only where named. */
+  judgements: boolean | 'where-named'
   /** The most groups that are to be discovered, until when there is one of all annotators; null where groups are named. */
   groupsDiscovered: number | null
   squares: boolean
@@ -85,14 +89,14 @@ export type Needs = {
  * @throws Problem `invalid-request` that points at whatever is wrong
  */
 export function readPreferences(request: PreferenceMembers, needs: Needs): Preferences {
-  const sources = (['comparisons', 'rankings', 'rewards'] as const).filter(
+  const sources = (['comparisons', 'rankings', 'rewards', 'dataset'] as const).filter(
     (member) => request[member] !== undefined,
   )
   if (sources.length === 0) {
     throw invalidRequest([
       {
         pointer: '/comparisons',
-        detail: 'is required: give comparisons, rankings, or rewards fitted elsewhere',
+        detail: 'is required: give comparisons, rankings, rewards fitted elsewhere, or a dataset',
       },
     ])
   }
@@ -100,7 +104,7 @@ export function readPreferences(request: PreferenceMembers, needs: Needs): Prefe
     const detail = `cannot be given together with ${sources[0]}: give one of the two`
     throw invalidRequest([{ pointer: pointer(sources[1]), detail }])
   }
-  if (needs.groupsDiscovered !== null && sources[0] !== 'comparisons') {
+  if (needs.groupsDiscovered !== null && (sources[0] === 'rankings' || sources[0] === 'rewards')) {
     const detail = `can be discovered from comparisons alone; name the groups of ${sources[0]}`
     throw invalidRequest([{ pointer: '/groups', detail }])
   }
@@ -121,10 +125,8 @@ export function readPreferences(request: PreferenceMembers, needs: Needs): Prefe
       source: { kind: 'rewards', rewards },
     }
   }
-  const data =
-    sources[0] === 'rankings'
-      ? readRankedGroups(request, { groups, items, annotators }, features, needs)
-      : readComparedGroups(request, { groups, items, annotators }, features, needs)
+  const read = { rankings: readRankedGroups, comparisons: readComparedGroups, dataset: readStoredGroups }
+  const data = read[sources[0]](request, { groups, items, annotators }, features, needs)
   requireSome(groups, data, sources[0])
   return {
     groups: groups.names,
@@ -158,14 +160,31 @@ function readComparedGroups(
   needs: Needs,
 ): GroupData[] {
   const comparisons = readComparisons(request.comparisons, groups, items, {
-    positions: needs.positions,
-    annotators: needs.judgements ? annotators : null,
-    annotatorRequired: needs.judgements,
-    groupsDiscovered: needs.groupsDiscovered !== null,
+    positions: needs.positions ? 'required' : 'aside',
+    annotators: needs.judgements === false ? null : annotators,
+    annotatorRequired: needs.judgements === true,
+    group: needs.groupsDiscovered === null ? 'required' : 'discovered',
+    batch: null,
   })
   requireSameWidth(features, comparisons.differences)
   requireTable(needs.groupsDiscovered ?? groups.names.length, items.names.length, 'comparisons')
   return groupData(comparisons, groups.names.length, items.names.length, features, needs)
+}
+
+function readStoredGroups(
+  request: PreferenceMembers,
+  { groups, items, annotators }: IdSets,
+  features: Features | null,
+  needs: Needs,
+): GroupData[] {
+  const stored = readStored(request.dataset as StoredComparisons, groups, items, annotators, needs)
+  requireTable(needs.groupsDiscovered ?? groups.names.length, items.names.length, 'dataset')
+  return stored.map((group) => ({
+    ...group,
+    kind: 'pairs',
+    named: true,
+    features: features === null ? null : featuresByColumn(features, group.counts.items),
+  }))
 }
 
 function groupData(
@@ -177,10 +196,10 @@ function groupData(
 ): ComparedGroup[] {
   const different = comparisons.differences === null ? null : countDifferences(comparisons, groups)
   const counts = different?.groups.map((group) => group.counts) ?? countPairs(comparisons, groups, items)
-  const placement =
-    needs.judgements || needs.squares ? (different?.placement ?? placeRows(comparisons, counts)) : null
-  const judgements =
-    placement !== null && needs.judgements ? judgementsOf(comparisons, placement, groups) : null
+  const anybody = comparisons.annotator?.some((annotator) => annotator >= 0) ?? false
+  const wanted = needs.judgements === true || (needs.judgements === 'where-named' && anybody)
+  const placement = wanted || needs.squares ? (different?.placement ?? placeRows(comparisons, counts)) : null
+  const judgements = placement !== null && wanted ? judgementsOf(comparisons, placement, groups) : null
   const squares = placement !== null && needs.squares ? squaredWeights(comparisons, placement, counts) : null
   return counts.map((own, g) => ({
     kind: 'pairs',
@@ -199,7 +218,8 @@ function rankedGroups(
   features: Features | null,
   needs: Needs,
 ): RankedGroup[] {
-  const rankings = readRankings(source, groups, items, needs.judgements ? annotators : null, needs.ties)
+  const judges = needs.judgements === false ? null : { annotators, required: needs.judgements === true }
+  const rankings = readRankings(source, groups, items, judges, needs.ties)
   return countRankings(rankings, groups.names.length, items.names.length).map((own) => ({
     ...own,
     kind: 'rankings',

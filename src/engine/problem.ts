@@ -7,6 +7,7 @@ export type ProblemKind =
   | 'no-finite-estimate'
   | 'collinear-features'
   | 'no-acceptable-policy'
+  | 'welfare-satiated'
   | 'constraints-conflict'
   | 'not-converged'
 

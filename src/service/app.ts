@@ -3,16 +3,24 @@ import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { aggregateRoute } from '../../routes/aggregate.ts'
+import { auditRoute } from '../../routes/audit.ts'
 import { compareRoute } from '../../routes/compare.ts'
+import { datasetsRoutes } from '../../routes/datasets.ts'
 import { fitRoute } from '../../routes/fit.ts'
 import { healthRoutes } from '../../routes/health.ts'
+import { learnRoute } from '../../routes/learn.ts'
 import { metricsRoute } from '../../routes/metrics.ts'
 import { openapiRoutes } from '../../routes/openapi.ts'
 import { problemsRoute } from '../../routes/problems.ts'
 import { questionsRoute } from '../../routes/questions.ts'
+import { voteRoute } from '../../routes/vote.ts'
+import { votingRulesRoute } from '../../routes/voting-rules.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
+import { openStore } from '../store/open.ts'
+import type { Store } from '../store/store.ts'
 import type { Config } from './config.ts'
+import { docsPage } from './docs-page.ts'
 import { createLogger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openapiOptions } from './openapi.ts'
@@ -25,6 +33,9 @@ declare module 'fastify' {
   interface FastifyInstance {
     pool: Pool
     metrics: Metrics
+    store: Store
+    /** What the operator set. */
+    settings: Config
     /** Makes every later request be refused with a 503, on the way to a close. */
     drain(): void
     draining: boolean
@@ -51,7 +62,11 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
       refuseMessage(app, error, socket)
     },
   })
+  // Before the threads, which would have to be ended where there is no store.
+  const store = await openStore(config)
   const pool = startPool(config.workers, config.queueLimit)
+  app.decorate('store', store)
+  app.decorate('settings', config)
   app.decorate('pool', pool)
   app.decorate('metrics', createMetrics(pool))
   app.decorate('draining', false)
@@ -59,7 +74,10 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     app.draining = true
   })
   app.decorateRequest('facts')
-  app.addHook('onClose', () => pool.close())
+  app.addHook('onClose', async () => {
+    await pool.close()
+    await store.close()
+  })
 
   // Bodies go to the engine as bytes; it parses and checks them off the event loop.
   app.removeAllContentTypeParsers()
@@ -107,16 +125,18 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   }
 
   await app.register(fastifySwagger, openapiOptions)
-  await app.register(fastifySwaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { tryItOutEnabled: true, docExpansion: 'list' },
-  })
+  await app.register(fastifySwaggerUi, docsPage)
   for (const route of [
     aggregateRoute,
     compareRoute,
     fitRoute,
     questionsRoute,
+    auditRoute,
+    voteRoute,
+    learnRoute,
+    datasetsRoutes,
     welfareFunctionsRoute,
+    votingRulesRoute,
     problemsRoute,
     healthRoutes,
     metricsRoute,

@@ -6,7 +6,7 @@ export const RETRY_AFTER = 2
 
 /** Answers an engine request: the one call that the routes of the engine make. */
 export async function compute(operation: Operation, request: FastifyRequest, reply: FastifyReply) {
-  const { pool, metrics } = request.server
+  const { pool, metrics, store } = request.server
   const abort = new AbortController()
   const onClose = () => {
     if (!reply.raw.writableFinished) abort.abort()
@@ -14,7 +14,7 @@ export async function compute(operation: Operation, request: FastifyRequest, rep
   reply.raw.once('close', onClose)
   const body = (request.body ?? new Uint8Array(0)) as Uint8Array
   request.facts.bytes = body.byteLength
-  const answer = await pool.answer(operation, body, abort.signal).finally(() => {
+  const answer = await pool.answer(operation, body, abort.signal, store.counts).finally(() => {
     reply.raw.off('close', onClose)
   })
 
@@ -23,7 +23,7 @@ export async function compute(operation: Operation, request: FastifyRequest, rep
   for (const [stage, seconds] of Object.entries(answer.seconds)) request.facts[`${stage}Ms`] = seconds * 1000
   if (answer.kind !== null) request.facts.problem = answer.kind
   if (answer.fault !== null) request.log.error({ fault: answer.fault }, 'the engine failed')
-  if (answer.kind === 'overloaded') reply.header('Retry-After', String(RETRY_AFTER))
+  if (answer.status === 503) reply.header('Retry-After', String(RETRY_AFTER))
   reply.code(answer.status).type(answer.kind === null ? 'application/json' : 'application/problem+json')
   return reply.send(Buffer.from(answer.body.buffer, answer.body.byteOffset, answer.body.byteLength))
 }

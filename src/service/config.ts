@@ -12,6 +12,14 @@ export type Config = {
   /** Requests that may wait for a worker. */
   queueLimit: number
   logLevel: string
+  /** The folder of the embedded store; null for one in memory that is gone at the end. */
+  dataDirectory: string | null
+  /** The PostgreSQL database that is used instead; null for the embedded store. */
+  databaseUrl: string | null
+  /** Largest upload to a dataset, packed or unpacked, in bytes. */
+  uploadLimit: number
+  /** The most memory that the embedded database takes, as a store or to read files, in bytes. */
+  storeMemory: number
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
@@ -39,6 +47,13 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     workers: integer('WORKERS', availableParallelism(), 1, 1024),
     queueLimit: integer('QUEUE_LIMIT', 16, 0, 100_000),
     logLevel: env.LOG_LEVEL || 'info',
+    dataDirectory: env.DATA_DIR === ':memory:' ? null : env.DATA_DIR || 'data',
+    databaseUrl: env.DATABASE_URL || null,
+    uploadLimit: integer('UPLOAD_LIMIT', 4 * 1024 ** 3, 1024, Number.MAX_SAFE_INTEGER),
+    storeMemory: integer('STORE_MEMORY', 1024 ** 3, 64 * 1024 ** 2, Number.MAX_SAFE_INTEGER),
+  }
+  if (config.databaseUrl !== null && !/^postgres(ql)?:\/\//.test(config.databaseUrl)) {
+    faults.push('DATABASE_URL must begin with postgresql://')
   }
   if (!LOG_LEVELS.includes(config.logLevel)) {
     faults.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}, and is "${config.logLevel}"`)

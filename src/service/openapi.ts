@@ -20,6 +20,7 @@ export const openapiOptions: FastifyDynamicSwaggerOptions = {
     servers: [{ url: '/', description: 'This service' }],
     tags: [
       { name: 'engine', description: 'From comparisons to weights.' },
+      { name: 'datasets', description: 'Comparisons that the service keeps.' },
       { name: 'reference', description: 'What the answers mean.' },
       { name: 'operation', description: 'For whoever runs the service.' },
     ],
@@ -78,5 +79,6 @@ function addExamples({ operationId, requestBody, responses }: OperationObject): 
     requestBody.required = true
     add(requestBody.content['application/json'], 'request')
   }
-  for (const media of Object.values(responses?.['200']?.content ?? {})) add(media, 'response')
+  const answered = responses?.['200'] ?? responses?.['201']
+  for (const media of Object.values(answered?.content ?? {})) add(media, 'response')
 }

@@ -1,9 +1,18 @@
 import type { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
+import type { AuditRequest } from '../../schemas/audit.ts'
 import type { FitRequest } from '../../schemas/fit.ts'
+import type { LearnRequest } from '../../schemas/learn.ts'
 import type { QuestionsRequest } from '../../schemas/questions.ts'
-import { aggregate, compare, type Observer, type Stage } from '../engine/aggregate.ts'
+import type { VoteRequest } from '../../schemas/vote.ts'
+import { aggregate, compare, type Observer, type Reporter, type Stage } from '../engine/aggregate.ts'
+import { audit } from '../engine/audit/audit.ts'
+import type { StoredComparisons } from '../engine/comparisons/stored.ts'
 import { fit } from '../engine/fit.ts'
+import { learn } from '../engine/learning/learn.ts'
 import { questions } from '../engine/questions.ts'
+import { vote } from '../engine/vote.ts'
+import type { CountsQuery } from '../store/store.ts'
+import { countsWanted } from './dataset-source.ts'
 import { parseJson } from './json.ts'
 import { problemOf, type ServiceProblemKind } from './problems.ts'
 import { type Operation, validate } from './validate.ts'
@@ -22,19 +31,37 @@ export type Answer = {
   fault: string | null
 }
 
-/** Reads a body, asks the engine, writes the answer. Never throws: a fault becomes a 500. */
-export async function answer(operation: Operation, body: Uint8Array): Promise<Answer> {
+/** What a request must be given before it can be answered: counts of the dataset that it names. A thread gives the body back. */
+export type Wants = { wants: CountsQuery; body?: Uint8Array<ArrayBuffer> }
+
+/**
+ * Reads a body, asks the engine, writes the answer. Never throws: a fault becomes a 500.
+ *
+ * @param stored what a store counted of the request's dataset; where a request names one and it is null, the answer is what
+ * is wanted of the store
+ */
+export async function answer(
+  operation: Operation,
+  body: Uint8Array,
+  stored: StoredComparisons | null = null,
+  report: Reporter = () => {},
+): Promise<Answer | Wants> {
   let parsed: unknown
   try {
     parsed = parseJson(body)
   } catch (error) {
     return refusal(error, null, {})
   }
-  return answerParsed(operation, parsed)
+  return answerParsed(operation, parsed, stored, report)
 }
 
 /** The same for a body that has been parsed. */
-export async function answerParsed(operation: Operation, body: unknown): Promise<Answer> {
+export async function answerParsed(
+  operation: Operation,
+  body: unknown,
+  stored: StoredComparisons | null = null,
+  report: Reporter = () => {},
+): Promise<Answer | Wants> {
   let sizes: Answer['sizes'] = null
   const seconds: Answer['seconds'] = {}
   let since = performance.now()
@@ -46,27 +73,42 @@ export async function answerParsed(operation: Operation, body: unknown): Promise
   }
   try {
     validate(operation, body)
-    const result = await run(operation, body, observe)
+    const wants = stored === null ? countsWanted(body) : null
+    if (wants !== null) return { wants }
+    const result =
+      stored === null
+        ? await run(operation, body, observe, report)
+        : {
+            ...(await run(operation, { ...(body as object), dataset: stored }, observe, report)),
+            data: stored.source,
+          }
     return { status: 200, body: encode(result), kind: null, sizes, seconds, fault: null }
   } catch (error) {
     return refusal(error, sizes, seconds)
   }
 }
 
-function run(operation: Operation, body: unknown, observe: Observer) {
+function run(operation: Operation, body: unknown, observe: Observer, report: Reporter) {
   switch (operation) {
     case 'aggregate':
-      return aggregate(body as AggregateRequest, observe)
+      return aggregate(body as AggregateRequest, observe, report)
     case 'compare':
-      return compare(body as CompareRequest, observe)
+      return compare(body as CompareRequest, observe, report)
     case 'fit':
       return fit(body as FitRequest, observe)
     case 'questions':
       return questions(body as QuestionsRequest, observe)
+    case 'audit':
+      return audit(body as AuditRequest, observe)
+    case 'vote':
+      return vote(body as VoteRequest, observe)
+    case 'learn':
+      return learn(body as LearnRequest, observe)
   }
 }
 
-function refusal(error: unknown, sizes: Answer['sizes'], seconds: Answer['seconds']): Answer {
+/** The answer that an error amounts to. */
+export function refusal(error: unknown, sizes: Answer['sizes'], seconds: Answer['seconds']): Answer {
   const { kind, details } = problemOf(error)
   const fault =
     kind === 'internal' ? (error instanceof Error ? (error.stack ?? error.message) : String(error)) : null

@@ -1,7 +1,14 @@
 import { Piscina } from 'piscina'
+import type { Progress } from '../engine/aggregate.ts'
+import type { StoredComparisons } from '../engine/comparisons/stored.ts'
+import { type Description, describe } from '../engine/describe.ts'
+import type { Rows } from '../store/rows.ts'
+import type { CountsQuery } from '../store/store.ts'
+import { type BatchRead, readBatchBody, revived } from './batch.ts'
 import { parseJson } from './json.ts'
-import { type Answer, answer, answerParsed } from './operations.ts'
-import { problemDetails } from './problems.ts'
+import { type Answer, answer, answerParsed, refusal, type Wants } from './operations.ts'
+import { problemDetails, ServiceProblem } from './problems.ts'
+import { type ProgressBoard, progressBoard, readProgress } from './progress.ts'
 import type { Operation } from './validate.ts'
 import type { Task } from './worker.ts'
 
@@ -11,10 +18,26 @@ export type Pool = {
    * Answers a request.
    *
    * @param signal aborts the work: a waiting task is dropped, a running one is stopped with its thread
+   * @param count asks the store for the counts that a request wants
    */
-  answer(operation: Operation, body: Uint8Array, signal: AbortSignal): Promise<Answer>
+  answer(
+    operation: Operation,
+    body: Uint8Array,
+    signal: AbortSignal,
+    count: (query: CountsQuery) => Promise<StoredComparisons>,
+  ): Promise<Answer>
+  /**
+   * Reads the comparisons of a batch.
+   *
+   * @throws a problem of the service, the store or the engine
+   */
+  readBatch(body: Uint8Array, covariates: readonly string[]): Promise<Rows>
+  /** Describes what a store counted. */
+  describe(stored: StoredComparisons): Promise<Description>
   /** Tasks that wait for a worker. */
   queueSize(): number
+  /** The tasks that run or wait, each in a place of its own, and how far they are. */
+  tasks(): { place: number; operation: Operation; progress: Progress }[]
   /** Waits for the tasks that have begun, then ends the threads. */
   close(): Promise<void>
 }
@@ -25,6 +48,11 @@ export type Pool = {
  */
 const SMALL = { bytes: 16 * 1024, rows: 256, items: 64, entries: 1024 }
 
+/** Operations that take longer than their input lets expect, so that no request to them is small. */
+const NEVER_SMALL = new Set<Operation>(['audit', 'vote', 'learn'])
+
+const OVERLOADED = 'All workers are busy and the queue is full.'
+
 /** Starts the worker threads. */
 export function startPool(workers: number, queueLimit: number): Pool {
   const piscina = new Piscina({
@@ -33,45 +61,99 @@ export function startPool(workers: number, queueLimit: number): Pool {
     maxThreads: workers,
     concurrentTasksPerWorker: 1,
   })
-  /** Tasks that run or wait. Piscina's own limit of 0 would refuse a task and run it all the same. */
-  let begun = 0
-  return {
-    async answer(operation, body, signal) {
-      if (body.byteLength <= SMALL.bytes) {
-        let parsed: unknown
-        try {
-          parsed = parseJson(body)
-        } catch {
-          return answer(operation, body)
-        }
-        if (isSmall(parsed)) return answerParsed(operation, parsed)
-      }
-      if (begun >= workers + queueLimit) {
-        return unanswered('overloaded', 'All workers are busy and the queue is full.')
-      }
-      const moved = ownBuffer(body)
-      const task: Task = { operation, body: moved }
-      begun++
+  /** Tasks that run or wait, by their places. Piscina's own limit of 0 would refuse a task and run it all the same. */
+  const begun = new Map<number, { operation: Operation; board: ProgressBoard } | null>()
+  /** Runs a task in a place of its own until it ends. */
+  async function placed<Result>(
+    task: { operation: Operation; board: ProgressBoard } | null,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    let place = 0
+    while (begun.has(place)) place++
+    begun.set(place, task)
+    try {
+      return await work()
+    } finally {
+      begun.delete(place)
+    }
+  }
+  /** Answers once, in the way that suits the size of the work. */
+  async function attempt(
+    operation: Operation,
+    body: Uint8Array,
+    stored: StoredComparisons | null,
+    signal: AbortSignal,
+  ): Promise<Answer | Wants> {
+    if (body.byteLength <= SMALL.bytes && !NEVER_SMALL.has(operation)) {
+      let parsed: unknown
       try {
-        return await piscina.run(task, { signal, transferList: [moved.buffer] })
-      } catch (error) {
-        if (signal.aborted) return unanswered('cancelled', 'The client closed the connection.')
-        throw error
-      } finally {
-        begun--
+        parsed = parseJson(body)
+      } catch {
+        return answer(operation, body, stored)
       }
+      if (isSmall(parsed, stored)) return answerParsed(operation, parsed, stored)
+    }
+    if (begun.size >= workers + queueLimit) {
+      return unanswered('overloaded', OVERLOADED)
+    }
+    const moved = ownBuffer(body)
+    const task: Task = { operation, body: moved, stored, board: progressBoard() }
+    try {
+      return await placed(task, () => piscina.run(task, { signal, transferList: [moved.buffer] }))
+    } catch (error) {
+      if (signal.aborted) return unanswered('cancelled', 'The client closed the connection.')
+      throw error
+    }
+  }
+
+  /** Runs another function of the worker. */
+  async function run<Result>(name: string, task: unknown): Promise<Result> {
+    if (begun.size >= workers + queueLimit) throw new ServiceProblem('overloaded', OVERLOADED)
+    return placed(null, () => piscina.run(task, { name }))
+  }
+
+  return {
+    async answer(operation, body, signal, count) {
+      const first = await attempt(operation, body, null, signal)
+      if (!('wants' in first)) return first
+      let stored: StoredComparisons
+      try {
+        stored = await count(first.wants)
+      } catch (error) {
+        return refusal(error, null, {})
+      }
+      if (signal.aborted) return unanswered('cancelled', 'The client closed the connection.')
+      return (await attempt(operation, first.body ?? body, stored, signal)) as Answer
     },
+    async readBatch(body, covariates) {
+      if (body.byteLength <= SMALL.bytes) return readBatchBody(body, covariates)
+      const { rows, problem } = await run<BatchRead>('readBatch', { body, covariates })
+      if (rows === null) throw revived(problem)
+      return rows
+    },
+    describe: (stored) =>
+      stored.i.length <= SMALL.entries ? Promise.resolve(describe(stored)) : run('describe', stored),
     queueSize: () => piscina.queueSize,
+    tasks: () =>
+      Array.from(begun).flatMap(([place, task]) =>
+        task === null ? [] : [{ place, operation: task.operation, progress: readProgress(task.board) }],
+      ),
     close: () => piscina.close(),
   }
 }
 
 /** Whether a parsed request is surely small work; one that is malformed only has to be refused. */
-function isSmall(request: unknown): boolean {
+function isSmall(request: unknown, stored: StoredComparisons | null): boolean {
   const { comparisons, rewards, items, welfare } = (request ?? {}) as Record<string, unknown>
   const functions = Array.isArray(welfare) ? welfare : [welfare]
+  if (stored !== null && stored.i.length > SMALL.rows) return false
   if (functions.some((choice) => choice?.function === 'pareto-front')) return false
-  const met = rewards === undefined ? sizesOfComparisons(comparisons) : sizesOfRewards(rewards)
+  const met =
+    stored !== null
+      ? { rows: stored.i.length, groups: stored.groups.length, items: stored.items.length }
+      : rewards === undefined
+        ? sizesOfComparisons(comparisons)
+        : sizesOfRewards(rewards)
   const itemCount = Math.max(met.items, Array.isArray(items) ? items.length : 0)
   return (
     met.rows <= SMALL.rows &&

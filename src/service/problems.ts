@@ -1,9 +1,11 @@
 import type { ProblemDetails, ProblemPage } from '../../schemas/problem.ts'
 import { Problem, type ProblemKind, type RequestError } from '../engine/problem.ts'
+import { StoreProblem, type StoreProblemKind } from '../store/problem.ts'
 
-/** All kinds of problems: those of the engine, and those of a service in front of it. */
+/** All kinds of problems: those of the engine, those of the store, and those of a service in front of them. */
 export type ServiceProblemKind =
   | ProblemKind
+  | StoreProblemKind
   | 'malformed-body'
   | 'malformed-message'
   | 'headers-too-large'
@@ -72,7 +74,8 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
     status: 422,
     title: 'No policy gives every group a gain',
     meaning:
-      'Nash and power means below exponent 1 need a policy at which every group gains over its anchor. The weights in ' +
+      'Nash and power means below exponent 1 need a policy at which every group gains over its anchor, and a custom ' +
+      'expression one at which its roots, logarithms and powers are defined. The weights in ' +
       '`certificate` prove that there is none: under them no item has a positive aggregated utility.',
     remedy: 'Choose another anchor, leave indifferent groups out, or use maximin or utilitarian.',
   },
@@ -84,12 +87,89 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
       'contradict each other, with multipliers that prove it.',
     remedy: 'Loosen or leave out one of the constraints that are listed.',
   },
+  'welfare-satiated': {
+    status: 422,
+    title: 'Welfare cannot be raised any further',
+    meaning:
+      'A custom welfare function has its largest value at the policies that are left, and nothing that a group gains raises ' +
+      'it: all group weights are zero, and there is no reward to train with.',
+    remedy:
+      'Add a part that always rises, such as 0.01 * mean(x), or raise the levels at which the function is satisfied.',
+  },
   'not-converged': {
     status: 422,
     title: 'No answer of the promised accuracy was found',
     meaning:
       'The numbers differ by more orders of magnitude than double precision resolves, so the certificate fails.',
     remedy: 'Bring weights closer together, choose a scale such as unit-range, or temperature 0.',
+  },
+  'invalid-rows': {
+    status: 400,
+    title: 'Rows of the batch are not valid',
+    meaning:
+      'Rows, or the columns of the file, are not what a comparison is. A batch is stored whole or not at all, so nothing of it was.',
+    remedy:
+      '`errors` lists the first 100 bad rows: `row` counts from 1, `member` is the member at fault. Mend them and send the batch again.',
+  },
+  'unreadable-file': {
+    status: 400,
+    title: 'The file cannot be read',
+    meaning:
+      'The body is not what its Content-Type or Content-Encoding says, is cut off, or says of itself what is not so.',
+    remedy: 'Send NDJSON, CSV or Parquet with the Content-Type of it; gzip with Content-Encoding: gzip.',
+  },
+  'no-such-dataset': {
+    status: 404,
+    title: 'There is no such dataset',
+    meaning: 'No dataset has this id, or it has been deleted.',
+    remedy: 'GET /datasets lists the datasets; POST /datasets makes one.',
+  },
+  'no-such-batch': {
+    status: 404,
+    title: 'There is no such batch',
+    meaning: 'No batch of the dataset has this id, or it has been erased.',
+    remedy: 'GET /datasets/{id}/batches lists the batches.',
+  },
+  'dataset-exists': {
+    status: 409,
+    title: 'There is such a dataset already',
+    meaning: 'The id is taken.',
+    remedy: 'Use the dataset that is there, delete it first, or choose another id.',
+  },
+  'batch-in-flight': {
+    status: 409,
+    title: 'The batch is being read',
+    meaning: 'Another request with the same Idempotency-Key has not been answered yet.',
+    remedy:
+      'Wait for its answer, or send the request again a little later: then it is answered like the first.',
+  },
+  'idempotency-key-reused': {
+    status: 422,
+    title: 'The key belongs to another batch',
+    meaning:
+      'A batch with the same Idempotency-Key but another body, or other parameters, was accepted before.',
+    remedy: 'Use a new key for each batch, and the same key only to send the same batch again.',
+  },
+  'upload-too-large': {
+    status: 413,
+    title: 'The upload is too large',
+    meaning:
+      'The upload, as it was sent or unpacked, is larger than the limit that the operator set (UPLOAD_LIMIT).',
+    remedy: 'Send it in several batches, or ask the operator for a larger limit.',
+  },
+  'out-of-space': {
+    status: 507,
+    title: 'There is no room',
+    meaning: 'The disk, or the memory that the store may use, is full. Nothing of the batch was stored.',
+    remedy: 'Have the operator make room (or raise STORE_MEMORY), and send the batch again.',
+  },
+  'store-unavailable': {
+    status: 503,
+    title: 'The store does not answer',
+    meaning:
+      'The database cannot be reached, or closed the connection. A batch that was not acknowledged may or may not be there.',
+    remedy:
+      'Try again after the seconds in `Retry-After`, with an Idempotency-Key, so that nothing is stored twice.',
   },
   'not-found': {
     status: 404,
@@ -113,8 +193,9 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
   'unsupported-media-type': {
     status: 415,
     title: 'The body is of a type that is not understood',
-    meaning: 'Bodies are read as application/json only.',
-    remedy: 'Set Content-Type to application/json.',
+    meaning:
+      'Bodies are read as application/json; comparisons for a dataset also as application/x-ndjson, text/csv or application/vnd.apache.parquet.',
+    remedy: 'Set Content-Type to what the body is.',
   },
   overloaded: {
     status: 503,
@@ -174,7 +255,7 @@ export function problemDetails(
 
 /** The kind and body that an error caught while answering amounts to. */
 export function problemOf(error: unknown): { kind: ServiceProblemKind; details: ProblemDetails } {
-  if (error instanceof ServiceProblem)
+  if (error instanceof ServiceProblem || error instanceof StoreProblem)
     return { kind: error.kind, details: problemDetails(error.kind, error.message, error.errors) }
   if (error instanceof Problem) {
     return {

@@ -12,6 +12,7 @@ const FASTIFY_ERRORS: Record<string, ServiceProblemKind> = {
   FST_ERR_BAD_URL: 'not-found',
   FST_ERR_MAX_PARAM_LENGTH: 'not-found',
   ECONNRESET: 'cancelled',
+  ERR_STREAM_PREMATURE_CLOSE: 'cancelled',
 }
 
 /** Answers a request with the problem that an error amounts to. */
@@ -21,6 +22,8 @@ export function refuse(error: FastifyError | Error, request: FastifyRequest, rep
     kind === undefined ? error : new ServiceProblem(kind, detailOf(kind, request)),
   )
   if (found === 'internal') request.log.error({ err: error }, 'the service failed')
+  // What is left of the body is not waited for.
+  if (details.status === 413) reply.header('Connection', 'close')
   if (details.status === 503) reply.header('Retry-After', String(RETRY_AFTER))
   request.facts.problem = found
   // As bytes, because Fastify would add a charset, which the media type does not have, to a string.

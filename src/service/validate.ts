@@ -1,13 +1,17 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import type { TSchema } from 'typebox'
 import { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
+import { AuditRequest } from '../../schemas/audit.ts'
 import { FitRequest } from '../../schemas/fit.ts'
+import { LearnRequest } from '../../schemas/learn.ts'
 import { QuestionsRequest } from '../../schemas/questions.ts'
 import { components } from '../../schemas/ref.ts'
+import { VoteRequest } from '../../schemas/vote.ts'
 import { idFault } from '../engine/comparisons/ids.ts'
 import { invalidRequest, pointer, type RequestError } from '../engine/problem.ts'
 
 /** What can be asked of the engine. */
-export type Operation = 'aggregate' | 'compare' | 'fit' | 'questions'
+export type Operation = 'aggregate' | 'compare' | 'fit' | 'questions' | 'audit' | 'vote' | 'learn'
 
 /** Large tables are read, and checked, by the engine in one pass of its own; the schema would take several times as long. */
 const READ_BY_ENGINE = new Set(['Comparisons', 'Rankings', 'Rewards'])
@@ -17,6 +21,9 @@ const schemas = {
   compare: CompareRequest,
   fit: FitRequest,
   questions: QuestionsRequest,
+  audit: AuditRequest,
+  vote: VoteRequest,
+  learn: LearnRequest,
 }
 const ajv = new Ajv({ discriminator: true, verbose: true, strict: false, validateFormats: false })
 for (const [name, schema] of components)
@@ -36,7 +43,30 @@ export function validate(operation: Operation, body: unknown): void {
     check = ajv.compile({ $ref: (schemas[operation] as { $id?: string }).$id })
     compiled.set(operation, check)
   }
-  if (!check(body)) throw invalidRequest(faultsOf(mostTelling(check.errors as ErrorObject[]), operation))
+  if (!check(body))
+    throw invalidRequest(faultsOf(mostTelling(check.errors as ErrorObject[]), `/${operation}`))
+}
+
+const queries = new Ajv({ coerceTypes: true, verbose: true, strict: false, validateFormats: false })
+
+/**
+ * Checks the query of a path; numbers in it become numbers.
+ *
+ * @throws Problem `invalid-request` whose pointers are the names of the parameters
+ */
+export function validateQuery(schema: TSchema, query: unknown): void {
+  const check = queries.compile(schema)
+  if (!check(query)) throw invalidRequest(faultsOf(mostTelling(check.errors as ErrorObject[]), 'this path'))
+}
+
+/**
+ * Checks a body against a named schema.
+ *
+ * @throws Problem `invalid-request` that points at the member at fault
+ */
+export function validateBody(schema: string, body: unknown): void {
+  const check = ajv.getSchema(schema) as ValidateFunction
+  if (!check(body)) throw invalidRequest(faultsOf(mostTelling(check.errors as ErrorObject[]), 'this path'))
 }
 
 /** The error that says most: of a value that may be one of several things, that of the thing whose type it has. */
@@ -48,14 +78,14 @@ function mostTelling(errors: ErrorObject[]): ErrorObject {
   return errors.find(({ schemaPath }) => !others.some((path) => schemaPath.startsWith(path))) ?? errors[0]
 }
 
-function faultsOf(error: ErrorObject, operation: Operation): RequestError[] {
+function faultsOf(error: ErrorObject, path: string): RequestError[] {
   const { keyword, params, instancePath, message, data } = error
   const schema = error.parentSchema as ParentSchema
   const at = (member: string) => `${instancePath}${pointer(member)}`
   const unknown = () => {
     const known = Object.keys(schema.properties ?? {})
     const list = known.length > 0 ? `; the members are ${known.join(', ')}` : ''
-    const detail = `is not a member of ${instancePath || `a request to /${operation}`}${list}`
+    const detail = `is not a member of ${instancePath || `a request to ${path}`}${list}`
     return Object.keys(data as object)
       .filter((member) => !known.includes(member))
       .map((member) => ({ pointer: at(member), detail }))

@@ -119,7 +119,13 @@ function read(rows: readonly Row[], positions = false) {
     rows.map((row) => ({ group: 'all', ...row })),
     groups,
     items,
-    { positions, annotators, annotatorRequired: true, groupsDiscovered: false },
+    {
+      positions: positions ? 'required' : 'aside',
+      annotators,
+      annotatorRequired: true,
+      group: 'required',
+      batch: null,
+    },
   )
   const counts = countPairs(comparisons, 1, items.names.length)
   const judgements = judgementsOf(comparisons, placeRows(comparisons, counts), 1)[0]

@@ -471,7 +471,7 @@ t.test('a cloned group with its population split, and a cloned item, change noth
       plainProblems({ groups: [2, 4], items: [2, 7] }),
       fc.constantFrom(...SPLITTING),
       async (problem, welfare) => {
-        const rule = ruleOf(welfare) as NonNullable<ReturnType<typeof ruleOf>>
+        const rule = ruleOf(welfare, []) as NonNullable<ReturnType<typeof ruleOf>>
         const table = tableOf(problem)
         const population = Array.from(problem.population)
         const one = await rule(problemOf(table, { population }))
@@ -512,7 +512,7 @@ t.test('strict Pareto holds where it is claimed', async (t) => {
     { function: 'generalised-gini', weights: [3, 2, 1] },
   ]
   const check = async (problem: WelfareProblem, welfare: Welfare) => {
-    const { utilities } = await (ruleOf(welfare) as NonNullable<ReturnType<typeof ruleOf>>)(problem)
+    const { utilities } = await (ruleOf(welfare, []) as NonNullable<ReturnType<typeof ruleOf>>)(problem)
     const table = tableOf(problem)
     // max Σ s, Uq − s ≥ x.
     const point = maximise({
@@ -567,7 +567,7 @@ t.test('problems of all scales as an adversary would choose them are solved', as
     const welfare = rules[k % rules.length]
     try {
       const { certificate, policy, weights } = await (
-        ruleOf(welfare) as NonNullable<ReturnType<typeof ruleOf>>
+        ruleOf(welfare, []) as NonNullable<ReturnType<typeof ruleOf>>
       )(problem)
       met.answers++
       const sum = policy.reduce((a, b) => a + b, 0)
@@ -587,7 +587,7 @@ t.test('fifty groups are solved as well', async (t) => {
     Array.from({ length: 200 }, (_, i) => ((g * 7919 + i * 104729) % 1009) / 1009),
   )
   for (const welfare of [...SPLITTING, { function: 'cvar', alpha: 0.05 } as Welfare]) {
-    const { certificate } = await (ruleOf(welfare) as NonNullable<ReturnType<typeof ruleOf>>)(
+    const { certificate } = await (ruleOf(welfare, []) as NonNullable<ReturnType<typeof ruleOf>>)(
       problemOf(table),
     )
     t.ok(certificate.relativeGap <= 1e-9, `${welfare.function}: ${certificate.relativeGap}`)

@@ -13,7 +13,7 @@ import type { Likelihood } from '../../src/engine/rewards/likelihood.ts'
 import { maximise } from '../../src/engine/rewards/maximise.ts'
 import { pairLikelihood } from '../../src/engine/rewards/pair-likelihood.ts'
 import { rankingLikelihood } from '../../src/engine/rewards/ranking-likelihood.ts'
-import { answerParsed } from '../../src/service/operations.ts'
+import { type Answer, answerParsed } from '../../src/service/operations.ts'
 import { inverse, item, largest, pairCounts } from '../helpers/fit.ts'
 import { RACES } from '../helpers/nascar.ts'
 
@@ -766,7 +766,7 @@ t.test('what is wrong with rankings is a 400 that points at it', async (t) => {
     ]),
   ]
   for (const [label, request, pointer, detail] of cases) {
-    const { status, body } = await answerParsed('fit', request)
+    const { status, body } = (await answerParsed('fit', request)) as Answer
     const [error] = JSON.parse(new TextDecoder().decode(body)).errors ?? []
     t.equal(status, 400, label)
     t.equal(error?.pointer, pointer, label)

@@ -11,7 +11,7 @@ import { readConfig } from '../../src/service/config.ts'
 
 /** The app with a silent log and one worker thread, unless `env` says otherwise; closed at the end of the test. */
 export async function build(t: Test, env: Record<string, string> = {}): Promise<FastifyInstance> {
-  const app = await buildApp(readConfig({ LOG_LEVEL: 'silent', WORKERS: '1', ...env }))
+  const app = await buildApp(readConfig({ LOG_LEVEL: 'silent', WORKERS: '1', DATA_DIR: ':memory:', ...env }))
   t.teardown(() => app.close())
   await app.ready()
   return app
@@ -97,7 +97,15 @@ export async function serve(t: Test, env: Record<string, string> = {}): Promise<
 /** Starts `node src/server.ts`, whatever comes of it. */
 export function start(t: Test, env: Record<string, string>) {
   const child = spawn(process.execPath, ['src/server.ts'], {
-    env: { ...process.env, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', WORKERS: '1', ...env },
+    env: {
+      ...process.env,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      LOG_LEVEL: 'info',
+      WORKERS: '1',
+      DATA_DIR: ':memory:',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   t.teardown(() => child.kill('SIGKILL'))

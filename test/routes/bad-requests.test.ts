@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { FUNCTIONS } from '../../src/engine/welfare/catalogue/functions.ts'
 import { build, post, refuses } from '../helpers/app.ts'
 
 const won = (group: string, winner: string, loser: string) => ({ group, winner, loser })
@@ -343,7 +344,7 @@ t.test('a reference policy that is none', (t) => {
 t.test('choices that there are not', async (t) => {
   const prior = (given: unknown) => compared({ model: { prior: given } })
   const policy = (given: unknown) => compared({ policy: given })
-  const functions = 'utilitarian, nash, maximin, power-mean, kolm-pollak, pareto-front'
+  const functions = FUNCTIONS.map(({ id }) => id).join(', ')
   await refusesAll(t, '/aggregate', {
     'a temperature below 0': [policy({ temperature: -1 }), '/policy/temperature', /and is -1/],
     'a temperature absurdly small': [
@@ -483,8 +484,8 @@ t.test('choices that there are not', async (t) => {
       /the members are function/,
     ],
     'contexts where they do not belong, and what comes later': [
-      compared({ contexts: [], mode: 'ex-ante' }),
-      ['/contexts', '/mode'],
+      compared({ contexts: [], dataset: 'd' }),
+      ['/contexts', '/dataset'],
       /is not a member of a request to \/aggregate; the members are comparisons/,
     ],
     'a seed below 0': [given({ seed: -1 }), '/seed', /from 0 to 4294967295/],

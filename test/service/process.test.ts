@@ -48,9 +48,16 @@ t.test('the configuration has defaults, and reads what an operator sets', async 
     readConfig({ HOST: '', PORT: '', BODY_LIMIT: '', WORKERS: '', QUEUE_LIMIT: '', LOG_LEVEL: '' }),
     defaults,
   )
+  t.match(defaults, { dataDirectory: 'data', databaseUrl: null, uploadLimit: 4 * 1024 ** 3 })
   const set = { HOST: '::', PORT: '0', BODY_LIMIT: '1024', WORKERS: '3', QUEUE_LIMIT: '0', LOG_LEVEL: 'warn' }
   const read = { host: '::', port: 0, bodyLimit: 1024, workers: 3, queueLimit: 0, logLevel: 'warn' }
-  t.same(readConfig(set), read)
+  const stores = { DATA_DIR: ':memory:', DATABASE_URL: 'postgresql://db/x', UPLOAD_LIMIT: '1024' }
+  const stored = { dataDirectory: null, databaseUrl: 'postgresql://db/x', uploadLimit: 1024 }
+  t.same(readConfig({ ...set, ...stores, STORE_MEMORY: '67108864' }), {
+    ...read,
+    ...stored,
+    storeMemory: 64 * 1024 ** 2,
+  })
 })
 
 t.test('a variable that cannot be is named, with what it could be', async (t) => {
@@ -67,6 +74,9 @@ t.test('a variable that cannot be is named, with what it could be', async (t) =>
     ],
     ['WORKERS', ['0', '-2', 'many', '1025'], /WORKERS must be a whole number from 1 to 1024/],
     ['QUEUE_LIMIT', ['-1', 'none', '1000000'], /QUEUE_LIMIT must be a whole number from 0 to 100000/],
+    ['UPLOAD_LIMIT', ['1023', '4GiB'], /UPLOAD_LIMIT must be a whole number from 1024/],
+    ['STORE_MEMORY', ['1024'], /STORE_MEMORY must be a whole number from 67108864/],
+    ['DATABASE_URL', ['mysql://db/x', 'db'], /DATABASE_URL must begin with postgresql:/],
     [
       'LOG_LEVEL',
       ['loud', 'INFO'],

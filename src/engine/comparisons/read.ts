@@ -29,22 +29,28 @@ export type Features = { width: number; values: Float64Array }
 
 /** What a model wants to know of comparisons beyond who won; the rest is checked and left aside. */
 export type Wanted = {
-  /** Whether the order in which items were shown counts. */
-  positions: boolean
+  /** Whether the order in which items were shown counts; where it is required, some row must tell it. */
+  positions: 'required' | 'optional' | 'aside'
   /** The annotators, as a set to be filled; null where they do not count. */
   annotators: Ids | null
   /** Whether every row must name its annotator. */
   annotatorRequired: boolean
-  /** Whether rows carry a group; where groups are to be discovered, all belong to one. */
-  groupsDiscovered: boolean
+  /** Whether rows name a group; where groups are to be discovered none does, and all belong to one. */
+  group: 'required' | 'optional' | 'discovered'
+  /** Where the faults of a batch to be stored are gathered; null where reading ends with those of a request. */
+  batch: BatchFaults | null
 }
+
+/** The faults of a batch: so many of each member, so that the first bad rows are among them. */
+export type BatchFaults = { perMember: number; list: RequestError[] }
 
 /** A model that looks at outcomes alone. */
 export const OUTCOMES_ALONE: Wanted = {
-  positions: false,
+  positions: 'aside',
   annotators: null,
   annotatorRequired: false,
-  groupsDiscovered: false,
+  group: 'required',
+  batch: null,
 }
 
 const MEMBERS = [
@@ -85,16 +91,17 @@ export function readComparisons(
   items: Ids,
   wanted: Wanted = OUTCOMES_ALONE,
 ): Comparisons {
-  const faults = new Faults(Array.isArray(source))
+  const faults = new Faults(Array.isArray(source), wanted.batch)
   const columns = Array.isArray(source) ? columnsOfRows(source, faults) : columnsOfObject(source, wanted)
   const length = lengthOf(columns)
   if (length === 0)
     throw invalidRequest([{ pointer: '/comparisons', detail: 'must hold at least one comparison' }])
 
   const named = columns.featureDifference === undefined
-  const group = wanted.groupsDiscovered
-    ? readNoGroups(columns.group, length, faults)
-    : readIds(columns.group, length, 'group', groups, true, faults)
+  const group =
+    wanted.group === 'discovered'
+      ? readNoGroups(columns.group, length, faults)
+      : readIds(columns.group, length, 'group', groups, wanted.group === 'required', faults)
   const winner = readIds(columns.winner, length, 'winner', items, named, faults)
   const loser = readIds(columns.loser, length, 'loser', items, named, faults)
   const tie = readTies(columns.tie, faults)
@@ -112,6 +119,12 @@ export function readComparisons(
   checkTexts(columns.timestamp, 'timestamp', timestampFault, faults)
   const first = readFirst(columns, length, wanted.positions, faults)
   const differences = readDifferences(columns.featureDifference, faults)
+  if (wanted.batch !== null && differences !== null)
+    faults.add(
+      0,
+      'featureDifference',
+      'cannot be stored: send such comparisons with the request that fits them',
+    )
   faults.raise()
   requireTable(groups.names.length, items.names.length, 'comparisons')
 
@@ -123,22 +136,38 @@ export function readComparisons(
 
 /** Gathers faults and stops the reading when there are enough of them. */
 class Faults {
+  /** Whether all of a batch's rows are looked at, whatever is wrong with some. */
+  readonly ofBatch: boolean
   private readonly byRow: boolean
-  private readonly errors: RequestError[] = []
+  private readonly errors: RequestError[]
+  /** How many faults each member has had; null where the first few of all end the reading. */
+  private readonly counts: Map<string, number> | null
+  private readonly perMember: number
 
-  constructor(byRow: boolean) {
+  constructor(byRow: boolean, batch: BatchFaults | null) {
+    this.ofBatch = batch !== null
     this.byRow = byRow
+    this.errors = batch?.list ?? []
+    this.counts = batch === null ? null : new Map()
+    this.perMember = batch?.perMember ?? 0
   }
 
   add(row: number, member: string, detail: string): void {
-    const path = this.byRow ? [row, member] : [member, row]
-    this.errors.push({ pointer: pointer('comparisons', ...path), detail })
-    if (this.errors.length === MAX_ERRORS) this.raise()
+    this.push(member, this.byRow ? [row, member] : [member, row], detail)
   }
 
   addRow(row: number, detail: string): void {
-    this.errors.push({ pointer: pointer('comparisons', row), detail })
-    if (this.errors.length === MAX_ERRORS) this.raise()
+    this.push('', [row], detail)
+  }
+
+  private push(member: string, path: (string | number)[], detail: string): void {
+    if (this.counts !== null) {
+      const before = this.counts.get(member) ?? 0
+      this.counts.set(member, before + 1)
+      if (before >= this.perMember) return
+    }
+    this.errors.push({ pointer: pointer('comparisons', ...path), detail })
+    if (this.counts === null && this.errors.length === MAX_ERRORS) this.raise()
   }
 
   raise(): void {
@@ -173,7 +202,7 @@ function columnsOfRows(rows: unknown[], faults: Faults): Columns {
       column[k] = value
     }
   }
-  faults.raise()
+  if (!faults.ofBatch) faults.raise()
   return columns
 }
 
@@ -200,7 +229,7 @@ function columnsOfObject(source: unknown, wanted: Wanted): Columns {
   }
   const unnamed = Object.hasOwn(columns, 'featureDifference')
   for (const member of ESSENTIAL) {
-    const needed = member === 'group' ? !wanted.groupsDiscovered : !unnamed
+    const needed = member === 'group' ? wanted.group === 'required' : !unnamed
     if (needed && !Object.hasOwn(columns, member))
       errors.push({ pointer: pointer('comparisons', member), detail: 'is required' })
   }
@@ -330,7 +359,8 @@ export function weightFault(value: number): string | null {
 const TIMESTAMP =
   /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/
 
-function timestampFault(value: unknown): string | null {
+/** What is wrong with a would-be time (RFC 3339), or null where it is fine. */
+export function timestampFault(value: unknown): string | null {
   const found = typeof value === 'string' ? TIMESTAMP.exec(value) : null
   // Date.parse would take the 30th of February for the 2nd of March, and no leap second.
   const right = found !== null && Number(found[3]) <= daysIn(Number(found[1]), Number(found[2]))
@@ -381,9 +411,14 @@ function checkTexts(
 }
 
 /** Checks who was shown first, and where positions count returns it. */
-function readFirst(columns: Columns, length: number, wanted: boolean, faults: Faults): Int8Array | null {
+function readFirst(
+  columns: Columns,
+  length: number,
+  wanted: Wanted['positions'],
+  faults: Faults,
+): Int8Array | null {
   const { first, winner, loser } = columns
-  const result = wanted ? new Int8Array(length) : null
+  const result = wanted === 'aside' ? null : new Int8Array(length)
   let any = false
   for (let k = 0; k < (first?.length ?? 0); k++) {
     const value = first?.[k]
@@ -401,7 +436,7 @@ function readFirst(columns: Columns, length: number, wanted: boolean, faults: Fa
       )
     }
   }
-  if (wanted && !any)
+  if (wanted === 'required' && !any)
     faults.add(0, 'first', 'is needed by a position effect: no comparison says which item was shown first')
   return result
 }

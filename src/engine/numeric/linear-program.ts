@@ -25,7 +25,7 @@ export type PricedProgramSolver = (program: LinearProgram) => Priced | null
 let loaded: Promise<Highs> | null = null
 
 /** Loads HiGHS, once in a thread. */
-function loadHighs(): Promise<Highs> {
+export function loadHighs(): Promise<Highs> {
   // The package's types describe its CommonJS shape, in which the loader is one `default` deeper.
   loaded ??= import('highs').then(({ default: load }) => (load as unknown as typeof load.default)())
   return loaded

@@ -1,4 +1,5 @@
 import type { Welfare } from '../../../schemas/welfare.ts'
+import { custom } from './custom/custom.ts'
 import { cvar } from './cvar.ts'
 import { type ExPostOptimum, exPost } from './ex-post.ts'
 import { generalisedGini } from './generalised-gini.ts'
@@ -26,8 +27,12 @@ export type Rule = (problem: WelfareProblem) => Optimum | Promise<Optimum>
 /** How it chooses where welfare is judged item by item. */
 export type ExPostRule = (problem: WelfareProblem) => ExPostOptimum | Promise<ExPostOptimum>
 
-/** The rule that a request names; null for the Pareto front. */
-export function ruleOf(welfare: Welfare): Rule | null {
+/**
+ * The rule that a request names; null for the Pareto front.
+ *
+ * @param groups the ids by which a custom expression may call them
+ */
+export function ruleOf(welfare: Welfare, groups: readonly string[]): Rule | null {
   switch (welfare.function) {
     case 'leximin':
       return leximin
@@ -35,6 +40,8 @@ export function ruleOf(welfare: Welfare): Rule | null {
       return kalaiSmorodinsky
     case 'relative-utilitarian':
       return relativeUtilitarian
+    case 'custom':
+      return (problem) => custom(problem, welfare.expression, groups)
     case 'pareto-front':
       return null
     default: {
@@ -48,6 +55,7 @@ export function ruleOf(welfare: Welfare): Rule | null {
 export function exPostRuleOf(welfare: Welfare): ExPostRule | null {
   switch (welfare.function) {
     case 'leximin':
+    case 'custom':
     case 'pareto-front':
       return null
     case 'kalai-smorodinsky':
@@ -64,7 +72,7 @@ export function exPostRuleOf(welfare: Welfare): ExPostRule | null {
 /** The welfare functions that are told by what they make of utilities. */
 type Valued = Exclude<
   Welfare,
-  { function: 'leximin' | 'kalai-smorodinsky' | 'relative-utilitarian' | 'pareto-front' }
+  { function: 'leximin' | 'kalai-smorodinsky' | 'relative-utilitarian' | 'custom' | 'pareto-front' }
 >
 
 /** W: ρ = 0 is Nash and ρ = 1 utilitarian. */

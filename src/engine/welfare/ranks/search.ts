@@ -10,7 +10,7 @@ import { type Curve, orderOf } from './curve.ts'
 import { type Levels, levelsOf } from './levels.ts'
 import type { Equations } from './newton.ts'
 import { followRanks } from './path.ts'
-import type { Point, RankProblem } from './point.ts'
+import { type Point, products, type RankProblem } from './point.ts'
 
 /** An error below this is rounding. */
 const ROUNDING = 1e-13
@@ -18,6 +18,8 @@ const ROUNDING = 1e-13
 const ACCEPTED = 1e-12
 /** A policy that follows from the weights is preferred to a closer one that does not, up to this error. */
 const TIED = 1e-9
+/** A path that is nearer to its end than this is lost in rounding. */
+const END = 1e-16
 const ROUNDS = 40
 /** So many points without a lower error are enough. */
 const PATIENCE = 5
@@ -50,14 +52,16 @@ export function searchRanks(
     const { judge, found } = referee(problem, welfareFunction, posed)
     const levels = levelsOf(curve, bends, population)
     iterations += followRanks(posed.scaled, levels, policy, judge(levels))
-    const { certified, tied } = found()
+    const { certified, tied, end } = found()
     if (certified !== null && (best === null || errorOf(certified) < errorOf(best.certified)))
       best = { certified, tied, iterations }
     if (best === null || certified === null || errorOf(best.certified) <= ACCEPTED) break
     if (curve.bends !== null) break
-    const more = merged(bends, missedRanks(curve, bends, certified.utilities, population))
-    if (more.length === bends.length) break
-    bends = more
+    // The end of the path is the optimum of the straightened Φ, which may be elsewhere than the best policy on the way.
+    const before = bends.length
+    for (const x of [end, certified.utilities])
+      bends = merged(bends, missedRanks(curve, bends, x, population))
+    if (bends.length === before) break
   }
   return best === null ? null : { ...best, iterations }
 }
@@ -114,10 +118,12 @@ function referee(problem: WelfareProblem, welfareFunction: WelfareFunction, { un
     if (Number.isFinite(errorOf(certified))) best[kind] = certified
     return true
   }
+  let end: Float64Array = new Float64Array(groups)
   const judge = (levels: Levels) => {
     let stale = 0
     return (at: Point, { weights }: Equations) => {
       const policy = normalisedIn(contexts, at.policy)
+      if (products(at).sum > END) end = utilitiesUnder(problem, policy)
       const prices = at.prices.map((price, k) => (price * unit) / sizes[k])
       const candidates = [weights.slice(0, groups), limitOf(problem, levels, at)]
       stale++
@@ -134,11 +140,11 @@ function referee(problem: WelfareProblem, welfareFunction: WelfareFunction, { un
       return error <= ROUNDING || stale > (error <= TIED ? PATIENCE : 10 * PATIENCE)
     }
   }
-  const found = (): { certified: Certified | null; tied: boolean } => {
+  const found = (): { certified: Certified | null; tied: boolean; end: Float64Array } => {
     const { free, tied } = best
     if (tied !== null && (free === null || errorOf(tied) <= Math.max(TIED, errorOf(free))))
-      return { certified: tied, tied: true }
-    return { certified: free, tied: false }
+      return { certified: tied, tied: true, end }
+    return { certified: free, tied: false, end }
   }
   return { judge, found }
 }

@@ -1,0 +1,394 @@
+import { invalidRequest, MAX_ERRORS } from '../problem.ts'
+import { type Ids, sortIds } from './ids.ts'
+import type { Judgements, SquaredWeights } from './judgements.ts'
+import type { PairCounts } from './pairs.ts'
+
+/**
+ * Comparisons that a store has reduced already: for each group, pair of items and, where they count, order of showing
+ * and annotator, the sums over all comparisons of that kind.
+ *
+ * Entries are sorted by (group, i, j, first, annotator), and i < j; all arrays have one value an entry.
+ */
+export type StoredComparisons = {
+  /** Ids, sorted as JavaScript sorts strings; some may have no entry. */
+  groups: readonly string[]
+  items: readonly string[]
+  /** Empty where it does not count who judged. */
+  annotators: readonly string[]
+  /** Indices into `groups`; −1 where a comparison has no group. */
+  group: Int32Array
+  i: Int32Array
+  j: Int32Array
+  /** 1 where i was shown first, −1 where j was, 0 where that is not known; null where it does not count. */
+  first: Int32Array | null
+  /** Indices into `annotators`, −1 where nobody is named; null where it does not count. */
+  annotator: Int32Array | null
+  /** How many comparisons: the sum of the counts. */
+  comparisons: Float64Array
+  /** Sums of count × weight, as in pair counts. */
+  wins: Float64Array
+  losses: Float64Array
+  ties: Float64Array
+  squares: SquaredWeights | null
+  /** Where they come from: told in the answer. */
+  source: StoredSource
+}
+
+/** What was counted. */
+export type StoredSource = {
+  dataset: string
+  /** The member by which groups were made; null where all are one. */
+  groupBy: string | null
+  /** Comparisons that the filters let through. */
+  comparisons: number
+  /** Two answers with the same fingerprint come from the same comparisons, chosen by the same filters. */
+  fingerprint: string
+}
+
+/** What one group said, as pair counts. */
+export type StoredGroup = {
+  counts: PairCounts
+  judgements: Judgements | null
+  squares: SquaredWeights | null
+}
+
+/** What a model wants to know of comparisons beyond pair counts. */
+type Wanted = {
+  positions: boolean
+  judgements: boolean | 'where-named'
+  squares: boolean
+  groupsDiscovered: number | null
+}
+
+/**
+ * Stored comparisons as pair counts, group by group. Open sets of ids take the names that have an entry; of closed sets all
+ * names met must be members.
+ *
+ * @throws Problem `invalid-request`
+ */
+export function readStored(
+  stored: StoredComparisons,
+  groups: Ids,
+  items: Ids,
+  annotators: Ids,
+  wanted: Wanted,
+): StoredGroup[] {
+  if (stored.group.length === 0)
+    throw invalidRequest([{ pointer: '/dataset', detail: 'has no comparisons that the filters let through' }])
+  const group =
+    wanted.groupsDiscovered === null
+      ? placed(groupsOf(stored), stored.groups, groups, 'groups')
+      : new Int32Array(stored.group.length)
+  const i = placed(stored.i, stored.items, items, 'items', stored.j)
+  const j = placed(stored.j, stored.items, items, 'items')
+  const annotator = wanted.judgements === true ? annotatorsOf(stored, annotators) : null
+  requireFirst(stored, wanted)
+  const first = wanted.positions ? stored.first : null
+  const entries = inOrder({ ...stored, group, i, j, annotator, first })
+  const count = wanted.groupsDiscovered === null ? groups.names.length : 1
+  const starts = new Int32Array(count + 1)
+  for (const g of entries.group) starts[g + 1]++
+  for (let g = 0; g < count; g++) starts[g + 1] += starts[g]
+  return Array.from({ length: count }, (_, g) =>
+    reduce(entries, starts[g], starts[g + 1], items.names.length, wanted),
+  )
+}
+
+/** The groups of the entries, all of which must have one. */
+function groupsOf({ group, comparisons, source }: StoredComparisons): Int32Array {
+  let without = 0
+  for (let k = 0; k < group.length; k++) if (group[k] < 0) without += comparisons[k]
+  if (without === 0) return group
+  const member = source.groupBy ?? 'group'
+  const detail = `has ${without} comparisons without ${member}: filter them out, or group by another column`
+  throw invalidRequest([{ pointer: '/dataset', detail }])
+}
+
+/** Indices into the request's ids instead of the store's. */
+function placed(
+  own: Int32Array,
+  names: readonly string[],
+  ids: Ids,
+  member: string,
+  also: Int32Array = own,
+): Int32Array {
+  const met = new Uint8Array(names.length)
+  for (const k of own) if (k >= 0) met[k] = 1
+  if (also !== own) for (const k of also) if (k >= 0) met[k] = 1
+  const place = new Int32Array(names.length).fill(-1)
+  const unknown: string[] = []
+  names.forEach((name, k) => {
+    if (met[k] === 0) return
+    const known = ids.index.get(name)
+    if (known !== undefined) place[k] = known
+    else if (ids.closed) unknown.push(name)
+    else {
+      place[k] = ids.names.length
+      ids.index.set(name, place[k])
+      ids.names.push(name)
+    }
+  })
+  if (unknown.length > 0) {
+    throw invalidRequest(
+      unknown.slice(0, MAX_ERRORS).map((name) => ({
+        pointer: '/dataset',
+        detail: `has "${name}", which is not declared in /${member}; declare it, or filter by ${member}`,
+      })),
+    )
+  }
+  // The store's names are sorted, so that an open set that was empty is sorted too.
+  return own.map((k) => (k < 0 ? -1 : place[k]))
+}
+
+function annotatorsOf(stored: StoredComparisons, annotators: Ids): Int32Array {
+  const own = stored.annotator as Int32Array
+  let without = 0
+  for (let k = 0; k < own.length; k++) if (own[k] < 0) without += stored.comparisons[k]
+  if (without > 0) {
+    const detail = `has ${without} comparisons without annotator, and the model needs to know who judged: filter by annotators, or choose another model`
+    throw invalidRequest([{ pointer: '/dataset', detail }])
+  }
+  return placed(own, stored.annotators, annotators, 'annotators')
+}
+
+function requireFirst({ first }: StoredComparisons, { positions }: Wanted): void {
+  if (!positions || first?.some((z) => z !== 0)) return
+  const detail = 'is of no use to a position effect: no comparison says which item was shown first'
+  throw invalidRequest([{ pointer: '/dataset', detail }])
+}
+
+/** The entries without the names. */
+type Entries = Omit<StoredComparisons, 'groups' | 'items' | 'annotators' | 'source'>
+
+/** Entries in any order and orientation, sorted by (group, i, j, first, annotator) and with i < j. */
+export function inOrder(entries: Entries): Entries {
+  const { group, i, j, first, annotator, comparisons, wins, losses, ties, squares } = entries
+  let sorted = true
+  for (let k = 0; k < i.length && sorted; k++) {
+    sorted =
+      i[k] < j[k] &&
+      (k === 0 ||
+        (group[k - 1] - group[k] ||
+          i[k - 1] - i[k] ||
+          j[k - 1] - j[k] ||
+          (first === null ? 0 : first[k - 1] - first[k]) ||
+          (annotator === null ? 0 : annotator[k - 1] - annotator[k])) <= 0)
+  }
+  if (sorted) return entries
+  const turned = Uint8Array.from(i, (low, k) => (low > j[k] ? 1 : 0))
+  const low = i.map((value, k) => Math.min(value, j[k]))
+  const high = i.map((value, k) => Math.max(value, j[k]))
+  const shown = first === null ? null : first.map((z, k) => (turned[k] === 1 ? -z : z))
+  const order = Uint32Array.from(i, (_, k) => k).sort(
+    (a, b) =>
+      group[a] - group[b] ||
+      low[a] - low[b] ||
+      high[a] - high[b] ||
+      (shown === null ? 0 : shown[a] - shown[b]) ||
+      (annotator === null ? 0 : annotator[a] - annotator[b]),
+  )
+  const ints = (values: Int32Array) => Int32Array.from(order, (k) => values[k])
+  const floats = (values: Float64Array) => Float64Array.from(order, (k) => values[k])
+  return {
+    group: ints(group),
+    i: ints(low),
+    j: ints(high),
+    first: shown === null ? null : ints(shown),
+    annotator: annotator === null ? null : ints(annotator),
+    comparisons: floats(comparisons),
+    wins: Float64Array.from(order, (k) => (turned[k] === 1 ? losses[k] : wins[k])),
+    losses: Float64Array.from(order, (k) => (turned[k] === 1 ? wins[k] : losses[k])),
+    ties: floats(ties),
+    squares:
+      squares === null
+        ? null
+        : {
+            all: floats(squares.all),
+            side: Float64Array.from(order, (k) => (turned[k] === 1 ? -squares.side[k] : squares.side[k])),
+            sideSquared: floats(squares.sideSquared),
+            tie: floats(squares.tie),
+          },
+  }
+}
+
+/** The entries from … to of one group: those of one pair (and order of showing) become one entry of its counts. */
+function reduce(entries: Entries, from: number, to: number, itemCount: number, wanted: Wanted): StoredGroup {
+  const { i, j, first, annotator, comparisons } = entries
+  const local = new Int32Array(itemCount).fill(-1)
+  for (let k = from; k < to; k++) local[i[k]] = local[j[k]] = 0
+  let m = 0
+  for (let v = 0; v < itemCount; v++) if (local[v] === 0) local[v] = m++
+  const items = new Int32Array(m)
+  for (let v = 0; v < itemCount; v++) if (local[v] >= 0) items[local[v]] = v
+
+  // entry[k − from]: where the k-th entry goes.
+  const entry = new Int32Array(to - from)
+  let count = 0
+  let pairs = 0
+  for (let k = from; k < to; k++) {
+    const samePair = k > from && i[k] === i[k - 1] && j[k] === j[k - 1]
+    if (!samePair) pairs++
+    if (!samePair || (first !== null && first[k] !== first[k - 1])) count++
+    entry[k - from] = count - 1
+  }
+  const sum = (values: Float64Array): Float64Array => {
+    if (count === to - from) return values.slice(from, to)
+    const sums = new Float64Array(count)
+    for (let k = from; k < to; k++) sums[entry[k - from]] += values[k]
+    return sums
+  }
+  const pick = (value: (k: number) => number): Int32Array => {
+    const picked = new Int32Array(count)
+    for (let k = from; k < to; k++) picked[entry[k - from]] = value(k)
+    return picked
+  }
+  let total = 0
+  for (let k = from; k < to; k++) total += comparisons[k]
+  const counts: PairCounts = {
+    items,
+    i: pick((k) => local[i[k]]),
+    j: pick((k) => local[j[k]]),
+    first: first === null ? null : Int8Array.from(pick((k) => first[k])),
+    wins: sum(entries.wins),
+    losses: sum(entries.losses),
+    ties: sum(entries.ties),
+    comparisons: total,
+    pairs,
+  }
+  const { squares } = entries
+  return {
+    counts,
+    judgements: annotator === null ? null : judgementsOf(entries, annotator, from, entry),
+    squares:
+      !wanted.squares || squares === null
+        ? null
+        : {
+            all: sum(squares.all),
+            side: sum(squares.side),
+            sideSquared: sum(squares.sideSquared),
+            tie: sum(squares.tie),
+          },
+  }
+}
+
+/** The same entries by annotator; they come sorted by pair, and a stable sort keeps that order for each annotator. */
+function judgementsOf(
+  { comparisons, wins, losses, ties }: Entries,
+  annotator: Int32Array,
+  from: number,
+  entry: Int32Array,
+): Judgements {
+  const order = Array.from(entry, (_, k) => from + k).sort((a, b) => annotator[a] - annotator[b] || a - b)
+  const annotators: number[] = []
+  const offsets: number[] = []
+  const made: number[] = []
+  order.forEach((k, at) => {
+    if (at === 0 || annotator[order[at - 1]] !== annotator[k]) {
+      annotators.push(annotator[k])
+      offsets.push(at)
+      made.push(0)
+    }
+    made[made.length - 1] += comparisons[k]
+  })
+  const values = (column: Float64Array) => Float64Array.from(order, (k) => column[k])
+  return {
+    annotators: Int32Array.from(annotators),
+    offsets: Int32Array.from([...offsets, order.length]),
+    comparisons: Float64Array.from(made),
+    entry: Int32Array.from(order, (k) => entry[k - from]),
+    wins: values(wins),
+    losses: values(losses),
+    ties: values(ties),
+  }
+}
+
+/**
+ * Adds further counts of the same kind to counts: what new batches bring to counts that are kept.
+ *
+ * Both are sorted, and stay so where names are added, since those are sorted too: one pass merges them.
+ */
+export function addStored(old: StoredComparisons, more: StoredComparisons): StoredComparisons {
+  const groups = union(old.groups, more.groups)
+  const items = union(old.items, more.items)
+  const annotators = union(old.annotators, more.annotators)
+  const sides = [old, more].map((side) => ({
+    ...side,
+    group: renamed(side.group, side.groups, groups),
+    i: renamed(side.i, side.items, items),
+    j: renamed(side.j, side.items, items),
+    annotator: side.annotator === null ? null : renamed(side.annotator, side.annotators, annotators),
+  }))
+  const [a, b] = sides
+  const compare = (x: number, y: number) =>
+    a.group[x] - b.group[y] ||
+    a.i[x] - b.i[y] ||
+    a.j[x] - b.j[y] ||
+    (a.first === null || b.first === null ? 0 : a.first[x] - b.first[y]) ||
+    (a.annotator === null || b.annotator === null ? 0 : a.annotator[x] - b.annotator[y])
+  // fromA[k], fromB[k]: which entries of the two make entry k; −1 for none.
+  const fromA = new Int32Array(a.i.length + b.i.length)
+  const fromB = new Int32Array(fromA.length)
+  let length = 0
+  let x = 0
+  let y = 0
+  while (x < a.i.length || y < b.i.length) {
+    const order = x === a.i.length ? 1 : y === b.i.length ? -1 : compare(x, y)
+    fromA[length] = order <= 0 ? x++ : -1
+    fromB[length] = order >= 0 ? y++ : -1
+    length++
+  }
+  const ints = (of: (side: (typeof sides)[number]) => Int32Array): Int32Array => {
+    const [left, right] = [of(a), of(b)]
+    const values = new Int32Array(new SharedArrayBuffer(4 * length))
+    for (let k = 0; k < length; k++) values[k] = fromA[k] >= 0 ? left[fromA[k]] : right[fromB[k]]
+    return values
+  }
+  const sums = (of: (side: (typeof sides)[number]) => Float64Array): Float64Array => {
+    const [left, right] = [of(a), of(b)]
+    const values = new Float64Array(new SharedArrayBuffer(8 * length))
+    for (let k = 0; k < length; k++)
+      values[k] = (fromA[k] >= 0 ? left[fromA[k]] : 0) + (fromB[k] >= 0 ? right[fromB[k]] : 0)
+    return values
+  }
+  return {
+    groups,
+    items,
+    annotators,
+    group: ints((side) => side.group),
+    i: ints((side) => side.i),
+    j: ints((side) => side.j),
+    first: a.first === null ? null : ints((side) => side.first as Int32Array),
+    annotator: a.annotator === null ? null : ints((side) => side.annotator as Int32Array),
+    comparisons: sums((side) => side.comparisons),
+    wins: sums((side) => side.wins),
+    losses: sums((side) => side.losses),
+    ties: sums((side) => side.ties),
+    squares:
+      a.squares === null
+        ? null
+        : {
+            all: sums((side) => (side.squares as SquaredWeights).all),
+            side: sums((side) => (side.squares as SquaredWeights).side),
+            sideSquared: sums((side) => (side.squares as SquaredWeights).sideSquared),
+            tie: sums((side) => (side.squares as SquaredWeights).tie),
+          },
+    source: { ...more.source, comparisons: old.source.comparisons + more.source.comparisons },
+  }
+}
+
+/** All of two sorted lists of names, sorted. */
+function union(a: readonly string[], b: readonly string[]): readonly string[] {
+  const known = new Set(a)
+  const added = b.filter((name) => !known.has(name))
+  if (added.length === 0) return a
+  const ids: Ids = { names: [...a, ...added], index: new Map(), closed: false }
+  sortIds(ids)
+  return ids.names
+}
+
+function renamed(own: Int32Array, names: readonly string[], all: readonly string[]): Int32Array {
+  if (names === all) return own
+  const index = new Map(all.map((name, k) => [name, k]))
+  const place = Int32Array.from(names, (name) => index.get(name) as number)
+  return own.map((k) => (k < 0 ? -1 : place[k]))
+}
