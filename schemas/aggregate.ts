@@ -19,7 +19,8 @@ const Seed = named(
   }),
 )
 
-const requestMembers = {
+/** All that an aggregation takes but its data. */
+export const requestMembers = {
   ...preferenceMembers,
   model: Type.Optional(ref(Model)),
   utility: Type.Optional(ref(Utility)),

@@ -11,6 +11,7 @@ import { metricsRoute } from '../../routes/metrics.ts'
 import { openapiRoutes } from '../../routes/openapi.ts'
 import { problemsRoute } from '../../routes/problems.ts'
 import { questionsRoute } from '../../routes/questions.ts'
+import { weightsRoutes } from '../../routes/weights.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
 import { openStore } from '../store/open.ts'
@@ -130,6 +131,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     fitRoute,
     questionsRoute,
     datasetsRoutes,
+    weightsRoutes,
     welfareFunctionsRoute,
     problemsRoute,
     healthRoutes,

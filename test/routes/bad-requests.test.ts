@@ -292,13 +292,18 @@ t.test('rewards that are not there for every group and item', (t) =>
 
 t.test('sources that are none, or too many', async (t) => {
   await refusesAll(t, '/aggregate', {
-    'no source': [{ welfare }, '/comparisons', /give comparisons, rankings, or rewards/],
-    'two sources': [compared({ rewards }), '/rewards', /give one of the two/],
-    'a source that is stored': [
-      { dataset: 'id', welfare },
-      '/dataset',
-      /is not a member .* comparisons, rankings, rewards/,
+    'no source': [
+      { welfare },
+      '/comparisons',
+      /give comparisons, rankings, rewards fitted elsewhere, or a dataset/,
     ],
+    'two sources': [compared({ rewards }), '/rewards', /give one of the two/],
+    'a source that is stored, and one that is sent': [
+      compared({ dataset: 'id' }),
+      '/comparisons',
+      /cannot be given together with dataset/,
+    ],
+    'a dataset that is no id': [{ dataset: 5, welfare }, '/dataset', /must be a string/],
   })
   await refusesAll(t, '/fit', {
     'no source for a fit': [{}, '/comparisons', /required/],
