@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { models } from './models.ts'
 import { peerVersions, runPeers } from './peers.ts'
 import { report, type Section } from './report.ts'
 import { chainFit, clusterFit, largeFit } from './rewards.ts'
@@ -10,7 +11,16 @@ import { welfareOptima } from './welfare.ts'
 const withPeers = process.argv.includes('--peers')
 const peers = withPeers ? runPeers : null
 const sections: Section[] = []
-for (const benchmark of [largeFit, chainFit, clusterFit, welfareOptima, latency, throughput, memory]) {
+for (const benchmark of [
+  largeFit,
+  chainFit,
+  clusterFit,
+  models,
+  welfareOptima,
+  latency,
+  throughput,
+  memory,
+]) {
   process.stderr.write(`${benchmark.name} …\n`)
   sections.push(...[await benchmark(peers)].flat())
 }

@@ -1,61 +1,18 @@
 """Runs the peers on the problem that arrives as JSON on standard input; prints a line of JSON for each as it ends.
 
-usage: peers.py fit|welfare|versions
+usage: peers.py fit|model|welfare|versions
 """
 
 import importlib.metadata
 import json
-import signal
 import sys
-import time
 import warnings
 
+from peer_models import model
+from peer_timing import emit, run_peer
+from peer_welfare import welfare
+
 warnings.filterwarnings("ignore")
-
-# The protocol of measure.ts, in seconds.
-PATIENCE = 3.0
-BUDGET = 2.0
-
-
-def measure(run):
-    """Times a call: one run to warm up, then several. Returns the last result and the timing in milliseconds."""
-
-    def timed():
-        start = time.perf_counter()
-        result = run()
-        return result, time.perf_counter() - start
-
-    result, first = timed()
-    times = [first] if first > PATIENCE else []
-    while first <= PATIENCE and (len(times) < 3 or (sum(times) < BUDGET and len(times) < 100)):
-        result, took = timed()
-        times.append(took)
-    times.sort()
-    middle = (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2
-    seconds = {"first": first, "median": middle, "min": times[0], "max": times[-1]}
-    return result, {**{name: 1000 * value for name, value in seconds.items()}, "runs": len(times)}
-
-
-def emit(answer):
-    print(json.dumps(answer), flush=True)
-
-
-def run_peer(name, limit, call, read):
-    """Runs one peer, for at most `limit` seconds, and emits its timing and its answer, or why there is none."""
-
-    def give_up(*_):
-        raise TimeoutError(f"not done after {limit} s")
-
-    signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(limit)
-    try:
-        result, timing = measure(call)
-        signal.alarm(0)
-        emit({"peer": name, "timing": timing, "answer": read(result)})
-    except Exception as error:
-        emit({"peer": name, "failure": str(error) or type(error).__name__})
-    finally:
-        signal.alarm(0)
 
 
 def fit(problem):
@@ -110,51 +67,6 @@ def fit(problem):
             emit({"peer": name, "failure": f"not installed: {error}"})
 
 
-def welfare(problem):
-    """Solves for the policy of one welfare function with cvxpy's default solver."""
-    try:
-        import cvxpy as cp
-        import numpy as np
-    except ImportError as error:
-        return emit({"peer": "cvxpy", "failure": f"not installed: {error}"})
-
-    groups, items = problem["groups"], problem["items"]
-    utilities = np.array(problem["utilities"]).reshape(groups, items)
-    population = np.array(problem["population"])
-
-    def build():
-        policy = cp.Variable(items, nonneg=True)
-        if problem["function"] == "nash":
-            gains = cp.Variable(groups)
-            held = gains == utilities @ policy
-            objective = population @ cp.log(gains)
-        else:
-            objective = cp.Variable()
-            held = utilities @ policy >= objective
-        return cp.Problem(cp.Maximize(objective), [held, cp.sum(policy) == 1]), policy, held
-
-    def solve(built):
-        built[0].solve(warm_start=False)
-        return built
-
-    def read(built):
-        solved, policy, held = built
-        stats = solved.solver_stats
-        gains = utilities @ policy.value
-        nash = np.exp(population @ np.log(gains)) * population / gains
-        return {
-            "policy": policy.value.tolist(),
-            "weights": (nash if problem["function"] == "nash" else held.dual_value).tolist(),
-            "solver": stats.solver_name,
-            "solverTime": 1000 * stats.solve_time,
-        }
-
-    limit = problem["limit"]
-    run_peer("cvxpy, problem built and solved", limit, lambda: solve(build()), read)
-    built = build()
-    run_peer("cvxpy, problem solved again", limit, lambda: solve(built), read)
-
-
 def versions(names):
     found = {"Python": sys.version.split()[0]}
     for name in names:
@@ -166,4 +78,4 @@ def versions(names):
 
 
 if __name__ == "__main__":
-    {"fit": fit, "welfare": welfare, "versions": versions}[sys.argv[1]](json.load(sys.stdin))
+    {"fit": fit, "model": model, "welfare": welfare, "versions": versions}[sys.argv[1]](json.load(sys.stdin))

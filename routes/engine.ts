@@ -2,11 +2,12 @@ import type { FastifySchema } from 'fastify'
 import type { TSchema } from 'typebox'
 import { ProblemDetails } from '../schemas/problem.ts'
 import { ref } from '../schemas/ref.ts'
+import { problemDetails } from '../src/service/problems.ts'
 
 /** A refusal, for the responses of an operation. */
-export const problem = (description: string) => ({
+export const problem = (description: string, example?: ProblemDetails) => ({
   description,
-  content: { 'application/problem+json': { schema: ref(ProblemDetails) } },
+  content: { 'application/problem+json': { schema: ref(ProblemDetails), ...(example && { example }) } },
 })
 
 /** The schema of an operation of the engine: its own body and result, and the refusals that all of them share. */
@@ -21,11 +22,37 @@ export function engineSchema(
     body: ref(body),
     response: {
       200: { description: 'The answer', content: { 'application/json': { schema: ref(response) } } },
-      400: problem('The request is not valid, or not JSON'),
-      413: problem('The body is too large'),
-      415: problem('The body is of another type than application/json'),
-      422: problem('There is no such answer, with the proof'),
-      503: problem('The queue is full, or the service is shutting down; see Retry-After'),
+      400: problem(
+        'The request is not valid, or not JSON',
+        problemDetails('invalid-request', '1 member of the request is not as it should be; see errors.', [
+          { pointer: '/groups/0/population', detail: 'must be above 0, and is -1' },
+        ]),
+      ),
+      413: problem(
+        'The body is too large',
+        problemDetails('body-too-large', 'The body is larger than 67108864 bytes.'),
+      ),
+      415: problem(
+        'The body is of another type than application/json',
+        problemDetails('unsupported-media-type', 'The body must be application/json, and is text/plain.'),
+      ),
+      422: problem(
+        'There is no such answer, with the proof',
+        problemDetails(
+          'no-acceptable-policy',
+          'nash needs a policy at which every group gains, and there is none. All items are the same to "west".',
+          [],
+          {
+            function: 'nash',
+            indifferentGroups: ['west'],
+            certificate: { weights: { east: 0, west: 1 }, largestAggregatedUtility: 0 },
+          },
+        ),
+      ),
+      503: problem(
+        'The queue is full, or the service is shutting down; see Retry-After',
+        problemDetails('overloaded', 'All workers are busy and the queue is full.'),
+      ),
     },
   }
 }

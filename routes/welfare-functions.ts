@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { ref } from '../schemas/ref.ts'
-import { WelfareFunctionList } from '../schemas/welfare.ts'
-import { WELFARE_FUNCTIONS } from '../src/engine/welfare/catalogue.ts'
+import { WelfareFunctionList } from '../schemas/welfare-functions.ts'
+import { CATALOGUE } from '../src/engine/welfare/catalogue/catalogue.ts'
 
 export const welfareFunctionsRoute: FastifyPluginAsync = async (app) => {
   app.get(
@@ -11,7 +11,8 @@ export const welfareFunctionsRoute: FastifyPluginAsync = async (app) => {
         operationId: 'listWelfareFunctions',
         summary: 'The catalogue of welfare functions',
         description:
-          'What each function does, in one sentence; its parameters, invariances, axioms and source.',
+          'What each function does, in one sentence; its parameters and source; what it is invariant to; the axioms that it ' +
+          'satisfies strictly, weakly or not at all, with counterexamples to post to /aggregate.',
         tags: ['reference'],
         response: {
           200: {
@@ -21,6 +22,6 @@ export const welfareFunctionsRoute: FastifyPluginAsync = async (app) => {
         },
       },
     },
-    async () => ({ functions: WELFARE_FUNCTIONS }),
+    async () => CATALOGUE,
   )
 }

@@ -1,9 +1,18 @@
 import recorded from './examples.json' with { type: 'json' }
 
 /** An example of an operation: what is sent, and what the service answered when the example was recorded. */
-export type Example = { method: string; path: string; request?: unknown; response?: unknown }
+export type Example = {
+  /** The operationId, of an example that has another name than its operation. */
+  operation?: string
+  /** What it shows, of one among several. */
+  summary?: string
+  method: string
+  path: string
+  request?: unknown
+  response?: unknown
+}
 
-/** By operationId, in an order in which they can be run one after the other. Requests are written by hand, responses recorded by `npm run openapi`; a test replays them all. */
+/** By name, that of the first of an operation being its operationId, in an order in which they can be run one after the other. Requests are written by hand, responses recorded by `npm run openapi`; a test replays them all. */
 export const examples: Record<string, Example> = recorded
 
 /** An answer with the times and random ids in it replaced by fixed ones, so that two runs give the same. */

@@ -51,6 +51,38 @@ const Temperature = named(
   }),
 )
 
+const Context = named(
+  'Context',
+  Type.Object(
+    {
+      id: ref(Id),
+      weight: Type.Optional(
+        Type.Number({
+          exclusiveMinimum: 0,
+          maximum: 1e12,
+          description:
+            'How often it comes up, relative to the others. All contexts have one or none has: then equal.',
+        }),
+      ),
+      items: Type.Optional(
+        Type.Array(ref(Id), { minItems: 1, description: 'What can be chosen in it. Default: all items.' }),
+      ),
+      reference: Type.Optional(
+        mapOf(Type.Number({ exclusiveMinimum: 0, maximum: 1.000001 }), {
+          description:
+            'π in this context: names every item of it, all above 0, sum 1 within 1e-6. Default: the `reference` of the ' +
+            'policy, restricted to the items of the context and divided by its sum.',
+        }),
+      ),
+    },
+    {
+      additionalProperties: false,
+      description:
+        'A situation (a prompt, a kind of user) in which the policy chooses by a lottery of its own.',
+    },
+  ),
+)
+
 /** What kind of policy is asked for. */
 export const Policy = named(
   'Policy',
@@ -63,13 +95,40 @@ export const Policy = named(
             'π, the policy to stay near: names every item, all above 0, sum 1 within 1e-6. Default: uniform.',
         }),
       ),
+      contexts: Type.Optional(
+        Type.Array(ref(Context), {
+          minItems: 1,
+          maxItems: 10_000,
+          description:
+            'One lottery for each context, all with the same group weights. Default: a single context.',
+        }),
+      ),
     },
     { additionalProperties: false },
   ),
 )
 export const PolicySettings = named(
   'PolicySettings',
-  Type.Object({ temperature: Type.Number(), reference: shares }, { additionalProperties: false }),
+  Type.Object(
+    {
+      temperature: Type.Number(),
+      reference: shares,
+      contexts: Type.Optional(
+        Type.Array(
+          Type.Object(
+            {
+              id: Type.String(),
+              weight: Type.Number({ description: 'Normalised to sum 1.' }),
+              items: Type.Array(Type.String()),
+              reference: shares,
+            },
+            { additionalProperties: false },
+          ),
+        ),
+      ),
+    },
+    { additionalProperties: false },
+  ),
 )
 
 export type Utility = Static<typeof Utility>

@@ -47,11 +47,43 @@ export const ProblemDetails = named(
         Type.Object(
           {
             weights: mapOf(Type.Number(), { description: 'λ of each group, at least 0; they sum to 1.' }),
+            prices: Type.Optional(
+              mapOf(Type.Number(), {
+                description: 'μ of each constraint, at least 0; only where there are constraints.',
+              }),
+            ),
             largestAggregatedUtility: Type.Number({
-              description: 'The largest Σ_g λ_g · utility_g of any item: not above 0 but for rounding.',
+              description:
+                'The largest Σ_g λ_g · utility_g of any policy, plus the price of each constraint times how far the policy ' +
+                'is on the right side of it: not above 0 but for rounding. Without contexts and constraints a policy is as ' +
+                'good as its best item.',
             }),
           },
           { description: 'With no-acceptable-policy: the proof that no policy gives every group a gain.' },
+        ),
+      ),
+      conflict: Type.Optional(
+        Type.Object(
+          {
+            constraints: Type.Array(
+              Type.Object({
+                name: Type.String(),
+                multiplier: Type.Unsafe<number | null>({
+                  type: ['number', 'null'],
+                  description: 'μ, above 0; they sum to 1. Null for a constraint that rules items out.',
+                }),
+              }),
+            ),
+            largestSlack: Type.Number({
+              description:
+                'The most that any policy has of Σ μ · slack, over policies of items that are not ruled out. A policy that ' +
+                'keeps all constraints has no negative slack: below 0 there is none, at 0 none with anything to spare.',
+            }),
+          },
+          {
+            description:
+              'With constraints-conflict: as few constraints as contradict each other, and the proof.',
+          },
         ),
       ),
       relativeGap: Type.Optional(

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { requestMembers } from './aggregate.ts'
+import { AggregateResponse, requestMembers } from './aggregate.ts'
 import { DatasetSelection } from './preferences.ts'
 import { ProblemDetails } from './problem.ts'
 import { mapOf, named, ref } from './ref.ts'
@@ -25,7 +25,8 @@ export const WeightsConfiguration = named(
     },
     {
       ...closed,
-      description: 'All that /aggregate takes but the data. Pareto fronts have no weights to publish.',
+      description:
+        'All that /aggregate takes but the data. Pareto fronts, and what is optimal ex post, have no weights to publish.',
     },
   ),
 )
@@ -56,7 +57,7 @@ export const PublishedWeights = named(
         ],
         description: 'Why the last refresh made no new version; null where it could.',
       }),
-      result: Type.Unsafe<Record<string, unknown>>({ $ref: 'Optimum#' }),
+      result: ref(AggregateResponse),
     },
     closed,
   ),
@@ -80,8 +81,9 @@ export const WeightsDifference = named(
       weights: mapOf(Type.Number(), {
         description: 'Later minus earlier; a group that only one has counts 0 in the other.',
       }),
-      rewards: mapOf(Type.Number(), {
-        description: 'The same for the aggregated rewards of items that both have.',
+      rewards: mapOf(Type.Unsafe<number | null>({ type: ['number', 'null'] }), {
+        description:
+          'The same for the aggregated rewards of items that both have; null where one of the two is.',
       }),
       temperature: Type.Number(),
       welfare: Type.Number(),

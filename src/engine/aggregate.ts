@@ -8,24 +8,40 @@ import type { Welfare } from '../../schemas/welfare.ts'
 import { discoverGroups } from './annotators/discovered-groups.ts'
 import {
   type Aggregation,
+  belowAnchorProblem,
+  conflictProblem,
+  describeExPost,
   describeFront,
   describeOptimum,
   discoveryMember,
   noGainsProblem,
+  outOfDomainProblem,
   sizesOf,
 } from './answer.ts'
+import { requireAnswerable } from './answerable.ts'
+import { Conflict, pose } from './pose.ts'
 import { type Preferences, readPreferences } from './preferences.ts'
+import { pointer } from './problem.ts'
 import { type GroupRewards, rewardsOf } from './rewards/rewards.ts'
 import { type Choices, choicesOf, discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
 import { utilitiesOf } from './utilities/utilities.ts'
+import { pooledMember } from './voting/pooled.ts'
+import { checkExpression } from './welfare/custom/custom.ts'
+import { OutOfDomain } from './welfare/custom/start.ts'
+import { BelowAnchor } from './welfare/ex-post.ts'
 import { paretoFront } from './welfare/front/pareto-front.ts'
 import { NoGains } from './welfare/gains.ts'
-import { NO_GUARDRAILS, type Optimum, oneContext, type WelfareProblem } from './welfare/problem.ts'
-import { type Rule, ruleOf } from './welfare/rule.ts'
+import type { Optimum, WelfareProblem } from './welfare/problem.ts'
+import { type ExPostRule, exPostRuleOf, type Rule, ruleOf } from './welfare/rule.ts'
 
 /** The stages of an aggregation, announced as each ends to whoever wants to time them. */
 export type Stage = 'read' | 'fit' | 'solve'
 export type Observer = (stage: Stage, sizes: { groups: number; items: number }) => void
+
+/** How far work has come: the stage that it is in, and the part of this stage that is done, from 0 to 1. */
+export type Progress = { stage: Stage; fraction: number }
+/** Told of progress while it is made, often enough to watch: some hundreds of times at most a stage. */
+export type Reporter = (progress: Progress) => void
 
 /**
  * From preferences to the weights, policy and aggregated reward that are optimal under one welfare function.
@@ -35,9 +51,16 @@ export type Observer = (stage: Stage, sizes: { groups: number; items: number }) 
 export async function aggregate(
   request: AggregateRequest,
   observe: Observer = () => {},
+  report: Reporter = () => {},
 ): Promise<AggregateResponse> {
-  const { results, ...discovery } = await compare({ ...request, welfare: [request.welfare] }, observe)
-  return { ...results[0], ...discovery }
+  const { results, ...beside } = await answersTo(
+    request,
+    [request.welfare],
+    () => ['welfare'],
+    observe,
+    report,
+  )
+  return { ...results[0], ...beside }
 }
 
 /**
@@ -48,14 +71,30 @@ export async function aggregate(
 export async function compare(
   request: CompareRequest,
   observe: Observer = () => {},
+  report: Reporter = () => {},
 ): Promise<CompareResponse> {
+  return answersTo(request, request.welfare, (k) => ['welfare', k], observe, report)
+}
+
+async function answersTo(
+  request: Omit<CompareRequest, 'welfare'>,
+  welfare: readonly Welfare[],
+  at: (k: number) => (string | number)[],
+  observe: Observer,
+  report: Reporter,
+): Promise<CompareResponse> {
+  report({ stage: 'read', fraction: 0 })
   const settings = modelSettings(request.model)
   const model = engineModel(settings)
+  requireAnswerable(request, welfare, at)
   const discover = discoverSettings(request.groups, settings)
   const read = readPreferences(request, needsOf(settings, discover))
   const choices = choicesOf(request, read)
   const { seed } = choices.settings
+  const known = discover === null ? { ids: read.groups, population: read.population } : null
+  for (const [k, each] of welfare.entries()) await checkExpression(each, known, pointer(...at(k)))
   observe('read', sizesOf(read))
+  report({ stage: 'fit', fraction: 0 })
 
   const { preferences, discovery } = discoverGroups(read, model, discover, seed)
   const rewards = await rewardsOf(preferences, model, seed)
@@ -64,40 +103,59 @@ export async function compare(
 
   const aggregation = aggregationOf(preferences, choices, rewards)
   const results: AggregateResponse[] = []
-  for (const welfare of request.welfare) {
-    const rule = ruleOf(welfare)
-    results.push(
-      rule === null
-        ? describeFront(aggregation, await paretoFront(aggregation.problem, seed))
-        : describeOptimum(aggregation, welfare, await optimumOf(aggregation, welfare, rule)),
-    )
+  const solved = (done: number) => {
+    report({ stage: 'solve', fraction: (results.length + done) / welfare.length })
+  }
+  for (const each of welfare) {
+    solved(0)
+    results.push(await answerOf(aggregation, each, solved))
   }
   observe('solve', sizes)
-  return { results, ...discoveryMember(preferences, discovery) }
+  return {
+    results,
+    ...discoveryMember(preferences, discovery),
+    ...pooledMember(preferences, model, results),
+  }
 }
 
-/** The utilities that follow from rewards, and the problem that they pose. */
+/** The answer of one welfare function. */
+async function answerOf(
+  aggregation: Aggregation,
+  welfare: Welfare,
+  solved: (fraction: number) => void,
+): Promise<AggregateResponse> {
+  const { mode, seed } = aggregation.choices.settings
+  if (mode === 'ex-post') {
+    const rule = exPostRuleOf(welfare) as ExPostRule
+    return describeExPost(aggregation, welfare, await named(aggregation, welfare, rule))
+  }
+  const rule = ruleOf(welfare, aggregation.preferences.groups)
+  if (rule === null) return describeFront(aggregation, paretoFront(aggregation.problem, seed, solved))
+  return describeOptimum(aggregation, welfare, await optimumOf(aggregation, welfare, rule))
+}
+
+/**
+ * The utilities that follow from rewards, and the problem that they pose.
+ *
+ * @throws Problem `constraints-conflict`
+ */
 export function aggregationOf(
   preferences: Preferences,
   choices: Choices,
   rewards: GroupRewards[],
 ): Aggregation {
-  const { groups, items, population } = preferences
-  const { reference, temperature, anchor } = choices
-  const utilities = rewards.map((group) =>
-    utilitiesOf(group, choices.settings.utility.scale, anchor, reference),
-  )
-  const problem: WelfareProblem = {
-    groups: groups.length,
-    items: items.length,
-    utilities: tableOf(utilities, items.length),
-    population,
-    reference,
-    temperature,
-    contexts: oneContext(items.length),
-    guardrails: NO_GUARDRAILS,
+  const { population } = preferences
+  const { reference, temperature, anchor, contexts, constraints } = choices
+  const { scale } = choices.settings.utility
+  const situations = choices.settings.policy.contexts === undefined ? null : contexts
+  const utilities = rewards.map((group) => utilitiesOf(group, scale, anchor, reference, situations))
+  try {
+    const values = utilities.map((group) => group.values)
+    const { problem, ...posed } = pose({ utilities: values, population, temperature, contexts, constraints })
+    return { preferences, choices, rewards, utilities, problem, ...posed }
+  } catch (error) {
+    throw error instanceof Conflict ? conflictProblem(choices, error) : error
   }
-  return { preferences, choices, rewards, utilities, problem }
 }
 
 /**
@@ -106,18 +164,20 @@ export function aggregationOf(
  * @throws Problem that tells in the names of the request why there is none
  */
 export async function optimumOf(aggregation: Aggregation, welfare: Welfare, rule: Rule): Promise<Optimum> {
+  return named(aggregation, welfare, rule)
+}
+
+/** What a rule chooses, with its refusals told in the names of the request. */
+async function named<T>(
+  aggregation: Aggregation,
+  welfare: Welfare,
+  rule: (problem: WelfareProblem) => T | Promise<T>,
+): Promise<T> {
   try {
     return await rule(aggregation.problem)
   } catch (error) {
-    throw error instanceof NoGains ? noGainsProblem(aggregation, welfare, error) : error
+    if (error instanceof NoGains) throw noGainsProblem(aggregation, welfare, error)
+    if (error instanceof OutOfDomain) throw outOfDomainProblem(aggregation, welfare, error)
+    throw error instanceof BelowAnchor ? belowAnchorProblem(aggregation, welfare, error) : error
   }
-}
-
-/** The utilities of all groups as one table, G × n, row-major. */
-function tableOf(utilities: { values: Float64Array }[], n: number): Float64Array {
-  const table = new Float64Array(utilities.length * n)
-  utilities.forEach(({ values }, g) => {
-    table.set(values, g * n)
-  })
-  return table
 }

@@ -72,7 +72,8 @@ export type PreferenceMembers = Pick<AggregateRequest, 'groups' | 'items'> & {
 /** What a model wants to know of comparisons beyond pair counts. */
 export type Needs = {
   positions: boolean
-  judgements: boolean
+  /** Whether it counts who judged: then every row must name its annotator, unless they are wanted only where named. */
+  judgements: boolean | 'where-named'
   /** The most groups that are to be discovered, until when there is one of all annotators; null where groups are named. */
   groupsDiscovered: number | null
   squares: boolean
@@ -160,8 +161,8 @@ function readComparedGroups(
 ): GroupData[] {
   const comparisons = readComparisons(request.comparisons, groups, items, {
     positions: needs.positions ? 'required' : 'aside',
-    annotators: needs.judgements ? annotators : null,
-    annotatorRequired: needs.judgements,
+    annotators: needs.judgements === false ? null : annotators,
+    annotatorRequired: needs.judgements === true,
     group: needs.groupsDiscovered === null ? 'required' : 'discovered',
     batch: null,
   })
@@ -195,10 +196,10 @@ function groupData(
 ): ComparedGroup[] {
   const different = comparisons.differences === null ? null : countDifferences(comparisons, groups)
   const counts = different?.groups.map((group) => group.counts) ?? countPairs(comparisons, groups, items)
-  const placement =
-    needs.judgements || needs.squares ? (different?.placement ?? placeRows(comparisons, counts)) : null
-  const judgements =
-    placement !== null && needs.judgements ? judgementsOf(comparisons, placement, groups) : null
+  const anybody = comparisons.annotator?.some((annotator) => annotator >= 0) ?? false
+  const wanted = needs.judgements === true || (needs.judgements === 'where-named' && anybody)
+  const placement = wanted || needs.squares ? (different?.placement ?? placeRows(comparisons, counts)) : null
+  const judgements = placement !== null && wanted ? judgementsOf(comparisons, placement, groups) : null
   const squares = placement !== null && needs.squares ? squaredWeights(comparisons, placement, counts) : null
   return counts.map((own, g) => ({
     kind: 'pairs',
@@ -217,7 +218,8 @@ function rankedGroups(
   features: Features | null,
   needs: Needs,
 ): RankedGroup[] {
-  const rankings = readRankings(source, groups, items, needs.judgements ? annotators : null, needs.ties)
+  const judges = needs.judgements === false ? null : { annotators, required: needs.judgements === true }
+  const rankings = readRankings(source, groups, items, judges, needs.ties)
   return countRankings(rankings, groups.names.length, items.names.length).map((own) => ({
     ...own,
     kind: 'rankings',

@@ -7,6 +7,8 @@ export type ProblemKind =
   | 'no-finite-estimate'
   | 'collinear-features'
   | 'no-acceptable-policy'
+  | 'welfare-satiated'
+  | 'constraints-conflict'
   | 'not-converged'
 
 /**

@@ -19,6 +19,7 @@ import {
   rewardsOf,
 } from './rewards/rewards.ts'
 import { type Choices, choicesOf, engineModel, modelSettings, needsOf } from './settings.ts'
+import { checkExpression } from './welfare/custom/custom.ts'
 import { type Rule, ruleOf } from './welfare/rule.ts'
 
 /** All pairs of a group's items are weighed, with their covariance as a matrix. */
@@ -61,6 +62,10 @@ export async function questions(
   const preferences = readPreferences(request, needsOf(settings))
   const { items, features } = preferences
   const choices = request.welfare === undefined ? null : choicesOf(request, preferences)
+  if (request.welfare !== undefined) {
+    const { groups: ids, population } = preferences
+    await checkExpression(request.welfare, { ids, population }, '/welfare')
+  }
   const count = request.count ?? 10
   const groups = askable(request, preferences, model, count)
   const sizes = { groups: groups.length, items: items.length }
@@ -113,6 +118,8 @@ function requirePlannable({ model, welfare, utility, policy }: QuestionsRequest)
   }
   if (model?.reliability !== undefined)
     refuse('must be left out: what an answer tells depends on who gives it', 'model', 'reliability')
+  if (policy?.contexts !== undefined)
+    refuse('must be left out: questions are planned for one policy over all items', 'policy', 'contexts')
   if (welfare === undefined) {
     const detail = 'has no meaning without a welfare function; leave it out'
     if (utility !== undefined) refuse(detail, 'utility')
@@ -264,7 +271,7 @@ async function planForWinner(
   if (complete.length < groups.length) return { questions, variances: groups.map(() => null) }
 
   const aggregation = aggregationOf(preferences, choices, rewards as GroupRewards[])
-  const { weights } = await optimumOf(aggregation, welfare, ruleOf(welfare) as Rule)
+  const { weights } = await optimumOf(aggregation, welfare, ruleOf(welfare, preferences.groups) as Rule)
   const sum = weights.reduce((a, b) => a + b)
   const factors = weights.map(
     (weight, g) => (weight / sum) * (aggregation.utilities[g].scaleFactor as number),

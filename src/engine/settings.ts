@@ -2,6 +2,8 @@ import type { AggregateRequest, Settings } from '../../schemas/aggregate.ts'
 import type { Model, ModelSettings } from '../../schemas/model.ts'
 import type { DiscoverSettings } from './annotators/discover.ts'
 import { keyedById } from './comparisons/ids.ts'
+import { type Constraint, readConstraints } from './constraints.ts'
+import { type Context, contextSettings, meanReference, onlyContext, readContexts } from './contexts.ts'
 import type { Needs, Preferences } from './preferences.ts'
 import { invalidRequest, pointer, type RequestError } from './problem.ts'
 import type { Model as EngineModel } from './rewards/rewards.ts'
@@ -145,10 +147,12 @@ export function engineModel({ prior, reliability, ...rest }: ModelSettings): Eng
 export type Choices = {
   /** All of `settings` but the welfare function. */
   settings: Omit<Settings, 'welfare'>
-  /** π; length n, sum 1. */
+  /** π, over all contexts; length n, sum 1. */
   reference: Float64Array
   /** β. */
   temperature: number
+  contexts: readonly Context[]
+  constraints: readonly Constraint[]
   anchor: Anchor
 }
 
@@ -156,13 +160,13 @@ export type Choices = {
 const WIN_PROBABILITY_LIMIT = 10_000
 
 /**
- * Fills in the defaults of a request's model, utility and policy, and resolves the items that they name.
+ * Fills in the defaults of a request's model, utility, policy and constraints, and resolves what they name.
  *
  * @throws Problem `invalid-request`
  */
 export function choicesOf(
   request: Omit<AggregateRequest, 'welfare'>,
-  { items, source }: Preferences,
+  { groups, items, source }: Preferences,
 ): Choices {
   if (source.kind === 'rewards' && request.model !== undefined) {
     throw invalidRequest([
@@ -181,16 +185,34 @@ export function choicesOf(
     throw invalidRequest([{ pointer: '/utility/scale', detail }])
   }
   const anchor = request.utility?.anchor ?? 'worst'
-  const reference = referenceOf(request.policy?.reference, items)
+  const given = request.policy?.contexts
+  const own = referenceOf(request.policy?.reference, items)
+  const contexts = given === undefined ? onlyContext(own) : readContexts(given, items, own, groups.length)
+  const discovered = request.groups !== undefined && !Array.isArray(request.groups)
+  const named = readConstraints(
+    request.constraints ?? [],
+    discovered ? null : groups,
+    items,
+    contexts,
+    given !== undefined,
+  )
   return {
     settings: {
       ...(source.kind === 'rewards' ? {} : { model: modelSettings(request.model) }),
       utility: { scale, anchor },
-      policy: { temperature, reference: keyedById(items, (i) => reference[i]) },
+      policy: {
+        temperature,
+        reference: keyedById(items, (i) => own[i]),
+        ...(given === undefined ? {} : { contexts: contextSettings(contexts, items) }),
+      },
+      mode: request.mode ?? 'ex-ante',
+      ...(request.constraints === undefined ? {} : { constraints: named.settings }),
       seed: request.seed ?? 0,
     },
-    reference,
+    reference: given === undefined ? own : meanReference(contexts, items.length),
     temperature,
+    contexts,
+    constraints: named.constraints,
     anchor: typeof anchor === 'string' ? anchor : { item: itemOf(anchor.item, items) },
   }
 }

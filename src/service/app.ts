@@ -3,20 +3,25 @@ import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { aggregateRoute } from '../../routes/aggregate.ts'
+import { auditRoute } from '../../routes/audit.ts'
 import { compareRoute } from '../../routes/compare.ts'
 import { datasetsRoutes } from '../../routes/datasets.ts'
 import { fitRoute } from '../../routes/fit.ts'
 import { healthRoutes } from '../../routes/health.ts'
+import { learnRoute } from '../../routes/learn.ts'
 import { metricsRoute } from '../../routes/metrics.ts'
 import { openapiRoutes } from '../../routes/openapi.ts'
 import { problemsRoute } from '../../routes/problems.ts'
 import { questionsRoute } from '../../routes/questions.ts'
+import { voteRoute } from '../../routes/vote.ts'
+import { votingRulesRoute } from '../../routes/voting-rules.ts'
 import { weightsRoutes } from '../../routes/weights.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
 import { openStore } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
 import type { Config } from './config.ts'
+import { docsPage } from './docs-page.ts'
 import { createLogger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openapiOptions } from './openapi.ts'
@@ -121,18 +126,19 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   }
 
   await app.register(fastifySwagger, openapiOptions)
-  await app.register(fastifySwaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { tryItOutEnabled: true, docExpansion: 'list' },
-  })
+  await app.register(fastifySwaggerUi, docsPage)
   for (const route of [
     aggregateRoute,
     compareRoute,
     fitRoute,
     questionsRoute,
+    auditRoute,
+    voteRoute,
+    learnRoute,
     datasetsRoutes,
     weightsRoutes,
     welfareFunctionsRoute,
+    votingRulesRoute,
     problemsRoute,
     healthRoutes,
     metricsRoute,

@@ -38,7 +38,7 @@ export function countsWanted(request: unknown): CountsQuery | null {
     filters: filters as Filters,
     groupBy: discover === null ? groupBy : null,
     positions: needs.positions,
-    annotators: needs.judgements,
+    annotators: needs.judgements === true,
     squares: needs.squares,
   }
 }

@@ -47,6 +47,17 @@ export function createMetrics(pool: Pool): Metrics {
       this.set(pool.queueSize())
     },
   })
+  new Gauge({
+    name: 'commonweal_task_progress',
+    help: 'Of each task that a worker thread does or that waits for one: the part of its stage that is done, from 0 to 1.',
+    labelNames: ['place', 'operation', 'stage'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const { place, operation, progress } of pool.tasks())
+        this.set({ place: String(place), operation, stage: progress.stage }, progress.fraction)
+    },
+  })
 
   function stage(name: string, what: string) {
     return new Histogram({

@@ -57,7 +57,7 @@ function addMapping(published: unknown, schema: TSchema): void {
   )
 }
 
-type Media = { schema?: unknown; example?: unknown }
+type Media = { schema?: unknown; example?: unknown; examples?: unknown }
 type OperationObject = {
   operationId?: string
   requestBody?: { required?: boolean; content: Record<string, Media> }
@@ -65,12 +65,20 @@ type OperationObject = {
 }
 
 function addExamples({ operationId, requestBody, responses }: OperationObject): void {
-  const example = examples[operationId ?? '']
-  if (example === undefined) return
-  if (requestBody !== undefined && example.request !== undefined) {
-    requestBody.required = true
-    requestBody.content['application/json'].example = example.request
+  const own = Object.entries(examples).filter(([name, { operation }]) => (operation ?? name) === operationId)
+  if (own.length === 0) return
+  const add = (media: Media, part: 'request' | 'response') => {
+    if (own.length === 1) media.example = own[0][1][part]
+    else {
+      media.examples = Object.fromEntries(
+        own.map(([name, example]) => [name, { summary: example.summary, value: example[part] }]),
+      )
+    }
   }
-  const content = (responses?.['200'] ?? responses?.['201'])?.content ?? {}
-  for (const media of Object.values(content)) media.example = example.response
+  if (requestBody !== undefined && own[0][1].request !== undefined) {
+    requestBody.required = true
+    add(requestBody.content['application/json'], 'request')
+  }
+  const answered = responses?.['200'] ?? responses?.['201']
+  for (const media of Object.values(answered?.content ?? {})) add(media, 'response')
 }

@@ -1,10 +1,16 @@
 import type { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
+import type { AuditRequest } from '../../schemas/audit.ts'
 import type { FitRequest } from '../../schemas/fit.ts'
+import type { LearnRequest } from '../../schemas/learn.ts'
 import type { QuestionsRequest } from '../../schemas/questions.ts'
-import { aggregate, compare, type Observer, type Stage } from '../engine/aggregate.ts'
+import type { VoteRequest } from '../../schemas/vote.ts'
+import { aggregate, compare, type Observer, type Reporter, type Stage } from '../engine/aggregate.ts'
+import { audit } from '../engine/audit/audit.ts'
 import type { StoredComparisons } from '../engine/comparisons/stored.ts'
 import { fit } from '../engine/fit.ts'
+import { learn } from '../engine/learning/learn.ts'
 import { questions } from '../engine/questions.ts'
+import { vote } from '../engine/vote.ts'
 import type { CountsQuery } from '../store/store.ts'
 import { countsWanted } from './dataset-source.ts'
 import { parseJson } from './json.ts'
@@ -38,6 +44,7 @@ export async function answer(
   operation: Operation,
   body: Uint8Array,
   stored: StoredComparisons | null = null,
+  report: Reporter = () => {},
 ): Promise<Answer | Wants> {
   let parsed: unknown
   try {
@@ -45,7 +52,7 @@ export async function answer(
   } catch (error) {
     return refusal(error, null, {})
   }
-  return answerParsed(operation, parsed, stored)
+  return answerParsed(operation, parsed, stored, report)
 }
 
 /** The same for a body that has been parsed. */
@@ -53,6 +60,7 @@ export async function answerParsed(
   operation: Operation,
   body: unknown,
   stored: StoredComparisons | null = null,
+  report: Reporter = () => {},
 ): Promise<Answer | Wants> {
   let sizes: Answer['sizes'] = null
   const seconds: Answer['seconds'] = {}
@@ -69,9 +77,9 @@ export async function answerParsed(
     if (wants !== null) return { wants }
     const result =
       stored === null
-        ? await run(operation, body, observe)
+        ? await run(operation, body, observe, report)
         : {
-            ...(await run(operation, { ...(body as object), dataset: stored }, observe)),
+            ...(await run(operation, { ...(body as object), dataset: stored }, observe, report)),
             data: stored.source,
           }
     return { status: 200, body: encode(result), kind: null, sizes, seconds, fault: null }
@@ -80,16 +88,22 @@ export async function answerParsed(
   }
 }
 
-function run(operation: Operation, body: unknown, observe: Observer) {
+function run(operation: Operation, body: unknown, observe: Observer, report: Reporter) {
   switch (operation) {
     case 'aggregate':
-      return aggregate(body as AggregateRequest, observe)
+      return aggregate(body as AggregateRequest, observe, report)
     case 'compare':
-      return compare(body as CompareRequest, observe)
+      return compare(body as CompareRequest, observe, report)
     case 'fit':
       return fit(body as FitRequest, observe)
     case 'questions':
       return questions(body as QuestionsRequest, observe)
+    case 'audit':
+      return audit(body as AuditRequest, observe)
+    case 'vote':
+      return vote(body as VoteRequest, observe)
+    case 'learn':
+      return learn(body as LearnRequest, observe)
   }
 }
 

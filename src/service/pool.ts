@@ -1,4 +1,5 @@
 import { Piscina } from 'piscina'
+import type { Progress } from '../engine/aggregate.ts'
 import type { StoredComparisons } from '../engine/comparisons/stored.ts'
 import { type Description, describe } from '../engine/describe.ts'
 import type { Rows } from '../store/rows.ts'
@@ -7,6 +8,7 @@ import { type BatchRead, readBatchBody, revived } from './batch.ts'
 import { parseJson } from './json.ts'
 import { type Answer, answer, answerParsed, refusal, type Wants } from './operations.ts'
 import { problemDetails, ServiceProblem } from './problems.ts'
+import { type ProgressBoard, progressBoard, readProgress } from './progress.ts'
 import type { Operation } from './validate.ts'
 import type { Task } from './worker.ts'
 
@@ -34,6 +36,8 @@ export type Pool = {
   describe(stored: StoredComparisons): Promise<Description>
   /** Tasks that wait for a worker. */
   queueSize(): number
+  /** The tasks that run or wait, each in a place of its own, and how far they are. */
+  tasks(): { place: number; operation: Operation; progress: Progress }[]
   /** Waits for the tasks that have begun, then ends the threads. */
   close(): Promise<void>
 }
@@ -43,6 +47,9 @@ export type Pool = {
  * a hand-over to a thread and back. Entries are groups × items × welfare functions.
  */
 const SMALL = { bytes: 16 * 1024, rows: 256, items: 64, entries: 1024 }
+
+/** Operations that take longer than their input lets expect, so that no request to them is small. */
+const NEVER_SMALL = new Set<Operation>(['audit', 'vote', 'learn'])
 
 const OVERLOADED = 'All workers are busy and the queue is full.'
 
@@ -54,8 +61,22 @@ export function startPool(workers: number, queueLimit: number): Pool {
     maxThreads: workers,
     concurrentTasksPerWorker: 1,
   })
-  /** Tasks that run or wait. Piscina's own limit of 0 would refuse a task and run it all the same. */
-  let begun = 0
+  /** Tasks that run or wait, by their places. Piscina's own limit of 0 would refuse a task and run it all the same. */
+  const begun = new Map<number, { operation: Operation; board: ProgressBoard } | null>()
+  /** Runs a task in a place of its own until it ends. */
+  async function placed<Result>(
+    task: { operation: Operation; board: ProgressBoard } | null,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    let place = 0
+    while (begun.has(place)) place++
+    begun.set(place, task)
+    try {
+      return await work()
+    } finally {
+      begun.delete(place)
+    }
+  }
   /** Answers once, in the way that suits the size of the work. */
   async function attempt(
     operation: Operation,
@@ -63,7 +84,7 @@ export function startPool(workers: number, queueLimit: number): Pool {
     stored: StoredComparisons | null,
     signal: AbortSignal,
   ): Promise<Answer | Wants> {
-    if (body.byteLength <= SMALL.bytes) {
+    if (body.byteLength <= SMALL.bytes && !NEVER_SMALL.has(operation)) {
       let parsed: unknown
       try {
         parsed = parseJson(body)
@@ -72,31 +93,23 @@ export function startPool(workers: number, queueLimit: number): Pool {
       }
       if (isSmall(parsed, stored)) return answerParsed(operation, parsed, stored)
     }
-    if (begun >= workers + queueLimit) {
+    if (begun.size >= workers + queueLimit) {
       return unanswered('overloaded', OVERLOADED)
     }
     const moved = ownBuffer(body)
-    const task: Task = { operation, body: moved, stored }
-    begun++
+    const task: Task = { operation, body: moved, stored, board: progressBoard() }
     try {
-      return await piscina.run(task, { signal, transferList: [moved.buffer] })
+      return await placed(task, () => piscina.run(task, { signal, transferList: [moved.buffer] }))
     } catch (error) {
       if (signal.aborted) return unanswered('cancelled', 'The client closed the connection.')
       throw error
-    } finally {
-      begun--
     }
   }
 
   /** Runs another function of the worker. */
   async function run<Result>(name: string, task: unknown): Promise<Result> {
-    if (begun >= workers + queueLimit) throw new ServiceProblem('overloaded', OVERLOADED)
-    begun++
-    try {
-      return await piscina.run(task, { name })
-    } finally {
-      begun--
-    }
+    if (begun.size >= workers + queueLimit) throw new ServiceProblem('overloaded', OVERLOADED)
+    return placed(null, () => piscina.run(task, { name }))
   }
 
   return {
@@ -121,6 +134,10 @@ export function startPool(workers: number, queueLimit: number): Pool {
     describe: (stored) =>
       stored.i.length <= SMALL.entries ? Promise.resolve(describe(stored)) : run('describe', stored),
     queueSize: () => piscina.queueSize,
+    tasks: () =>
+      Array.from(begun).flatMap(([place, task]) =>
+        task === null ? [] : [{ place, operation: task.operation, progress: readProgress(task.board) }],
+      ),
     close: () => piscina.close(),
   }
 }

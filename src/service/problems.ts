@@ -74,9 +74,27 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
     status: 422,
     title: 'No policy gives every group a gain',
     meaning:
-      'Nash and power means below exponent 1 need a policy at which every group gains over its anchor. The weights in ' +
+      'Nash and power means below exponent 1 need a policy at which every group gains over its anchor, and a custom ' +
+      'expression one at which its roots, logarithms and powers are defined. The weights in ' +
       '`certificate` prove that there is none: under them no item has a positive aggregated utility.',
     remedy: 'Choose another anchor, leave indifferent groups out, or use maximin or utilitarian.',
+  },
+  'constraints-conflict': {
+    status: 422,
+    title: 'The constraints conflict',
+    meaning:
+      'No policy keeps all constraints together, or none with anything to spare. `conflict` lists as few of them as ' +
+      'contradict each other, with multipliers that prove it.',
+    remedy: 'Loosen or leave out one of the constraints that are listed.',
+  },
+  'welfare-satiated': {
+    status: 422,
+    title: 'Welfare cannot be raised any further',
+    meaning:
+      'A custom welfare function has its largest value at the policies that are left, and nothing that a group gains raises ' +
+      'it: all group weights are zero, and there is no reward to train with.',
+    remedy:
+      'Add a part that always rises, such as 0.01 * mean(x), or raise the levels at which the function is satisfied.',
   },
   'not-converged': {
     status: 422,

@@ -1,14 +1,17 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { TSchema } from 'typebox'
 import { AggregateRequest, CompareRequest } from '../../schemas/aggregate.ts'
+import { AuditRequest } from '../../schemas/audit.ts'
 import { FitRequest } from '../../schemas/fit.ts'
+import { LearnRequest } from '../../schemas/learn.ts'
 import { QuestionsRequest } from '../../schemas/questions.ts'
 import { components } from '../../schemas/ref.ts'
+import { VoteRequest } from '../../schemas/vote.ts'
 import { idFault } from '../engine/comparisons/ids.ts'
 import { invalidRequest, pointer, type RequestError } from '../engine/problem.ts'
 
 /** What can be asked of the engine. */
-export type Operation = 'aggregate' | 'compare' | 'fit' | 'questions'
+export type Operation = 'aggregate' | 'compare' | 'fit' | 'questions' | 'audit' | 'vote' | 'learn'
 
 /** Large tables are read, and checked, by the engine in one pass of its own; the schema would take several times as long. */
 const READ_BY_ENGINE = new Set(['Comparisons', 'Rankings', 'Rewards'])
@@ -18,6 +21,9 @@ const schemas = {
   compare: CompareRequest,
   fit: FitRequest,
   questions: QuestionsRequest,
+  audit: AuditRequest,
+  vote: VoteRequest,
+  learn: LearnRequest,
 }
 const ajv = new Ajv({ discriminator: true, verbose: true, strict: false, validateFormats: false })
 const added = new Set<string>()

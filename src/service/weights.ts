@@ -34,6 +34,10 @@ export async function publishWeights(request: FastifyRequest<OfWeights>, reply: 
   const answer = await computed(request, configuration)
   if (answer.status !== 200) return sendProblem(reply, answer)
   const text = new TextDecoder().decode(answer.body)
+  if (JSON.parse(text).weights === undefined) {
+    const detail = 'is answered without group weights in this mode, so that there is nothing to publish'
+    throw invalidRequest([{ pointer: '/welfare', detail }])
+  }
   const { added } = await store.weights.publish(
     dataset,
     name,
@@ -112,13 +116,18 @@ export async function compareVersions(
     from,
     to,
     weights: keyedById(groups, (g) => of(after.weights, groups[g]) - of(before.weights, groups[g])),
-    rewards: keyedById(both, (i) => after.rewards[both[i]] - before.rewards[both[i]]),
+    rewards: keyedById(both, (i) => difference(after.rewards[both[i]], before.rewards[both[i]])),
     temperature: after.temperature - before.temperature,
     welfare: after.welfare - before.welfare,
     itemsAdded: now.filter((item) => !Object.hasOwn(before.rewards, item)),
     itemsRemoved: old.filter((item) => !Object.hasOwn(after.rewards, item)),
     settingsChanged: JSON.stringify(before.settings) !== JSON.stringify(after.settings),
   }
+}
+
+/** What one has more than the other; null where either is banned and has none. */
+function difference(later: number | null, earlier: number | null): number | null {
+  return later === null || earlier === null ? null : later - earlier
 }
 
 function computed(request: FastifyRequest<OfWeights>, configuration: WeightsConfiguration): Promise<Answer> {

@@ -3,18 +3,20 @@ import type { StoredComparisons } from '../engine/comparisons/stored.ts'
 import { describe as describeStored } from '../engine/describe.ts'
 import { type BatchRead, tryReadBatch } from './batch.ts'
 import { answer } from './operations.ts'
+import { type ProgressBoard, writerOn } from './progress.ts'
 import type { Operation } from './validate.ts'
 
-/** One task for a worker thread; the body's buffer is moved, not copied, and counts are in shared memory. */
+/** One task for a worker thread; the body's buffer is moved, not copied, and counts and the board are in shared memory. */
 export type Task = {
   operation: Operation
   body: Uint8Array<ArrayBuffer>
   stored: StoredComparisons | null
+  board: ProgressBoard
 }
 
 /** Answers a task; the answer's buffer is moved back. */
-export default async function work({ operation, body, stored }: Task) {
-  const found = await answer(operation, body, stored)
+export default async function work({ operation, body, stored, board }: Task) {
+  const found = await answer(operation, body, stored, writerOn(board))
   const result = 'wants' in found ? { ...found, body } : found
   const transferable = { [Piscina.transferableSymbol]: [result.body.buffer], [Piscina.valueSymbol]: result }
   // The types give the two symbols other names than the values have.

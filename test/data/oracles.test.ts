@@ -1,9 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import t from 'tap'
+import type { AggregateRequest, OptimumResult } from '../../schemas/aggregate.ts'
 import type { FitRequest, FitResponse } from '../../schemas/fit.ts'
+import type { VoteRequest } from '../../schemas/vote.ts'
+import { aggregate } from '../../src/engine/aggregate.ts'
 import { fit } from '../../src/engine/fit.ts'
 import { Problem } from '../../src/engine/problem.ts'
+import { vote } from '../../src/engine/vote.ts'
 import { distance } from '../helpers/problems.ts'
 
 const FOLDER = new URL('../../../shared/data/', import.meta.url)
@@ -90,6 +94,39 @@ for (const [name, { groups, pooled }] of Object.entries(DATA_SETS)) {
     }
   })
 }
+
+t.test(
+  'the fit of the heap beside a welfare result is the reference fit of all groups together',
+  async (t) => {
+    for (const [name, { pooled }] of Object.entries(DATA_SETS)) {
+      if (!pooled) continue
+      const request = { comparisons: read(name), welfare: { function: 'utilitarian' } }
+      const { pooled: heap } = (await aggregate(request as unknown as AggregateRequest)) as OptimumResult
+      const reference = referenceFits(name).find(({ group }) => group === '__pooled__')
+      const theta = reference?.bt_half_ties.theta_mean0 as Record<string, number>
+      const ranking = heap?.bradleyTerry?.ranking ?? []
+      t.equal(ranking.length, Object.keys(theta).length)
+      t.ok(
+        ranking.every(({ item, reward }) => Math.abs(reward - theta[item]) < 1e-8),
+        name,
+      )
+    }
+  },
+)
+
+t.test('what people want for breakfast goes round in a circle, which no pooled fit can tell', async (t) => {
+  const request = { comparisons: read('breakfast'), margins: { pooling: 'pooled' } }
+  const { condorcet, results, margins } = await vote(request as unknown as VoteRequest)
+  t.equal(condorcet.winner, null)
+  t.same(condorcet.smithSet, ['Buttered toast and jelly', 'Coffee cake', 'Danish pastry'])
+  const beats = (a: string, b: string) => margins?.[a][b] as number
+  const [{ shortest }] = condorcet.cycles
+  t.ok(shortest.slice(1).every((b, k) => beats(shortest[k], b) > 0))
+  const lottery = results.find(({ rule }) => rule === 'maximal-lotteries')
+  t.same(lottery?.winners, condorcet.smithSet)
+  const kemeny = results.find(({ rule }) => rule === 'kemeny')
+  t.match(kemeny, { order: { length: 15 }, unique: true })
+})
 
 /** How many groups, all together among them, have a reference fit with ties by Davidson's model. */
 const WITH_TIES: Record<string, number> = {

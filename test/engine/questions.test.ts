@@ -428,7 +428,7 @@ t.test('with a welfare function questions make the winner more certain, across g
     return sum
   }
   for (const [rival, chance] of rivals) {
-    const lead = optimum.rewards[first] - optimum.rewards[rival]
+    const lead = (optimum.rewards[first] as number) - (optimum.rewards[rival] as number)
     const expected = tail(lead / Math.sqrt(await varianceToWinner(request, factors, first, rival)))
     t.ok(Math.abs(chance - expected) < 1e-8, `${rival}: ${chance}`)
   }

@@ -3,6 +3,8 @@ import { NoGains } from '../../src/engine/welfare/gains.ts'
 import { optimise } from '../../src/engine/welfare/optimise.ts'
 import type { Optimum, WelfareProblem } from '../../src/engine/welfare/problem.ts'
 import { type Adversarial, adversarialProblem } from '../helpers/adversarial.ts'
+import { adversarialRequest, attempt } from '../helpers/adversarial-requests.ts'
+import { knownFamilies, knownFeatures } from '../helpers/known.ts'
 import {
   distance,
   dualAt,
@@ -13,8 +15,11 @@ import {
   tableOf,
   trainedPolicy,
 } from '../helpers/problems.ts'
+import { FAMILIES } from '../helpers/welfare-functions.ts'
 
 const PROBLEMS = 4000
+/** Problems that are put to every function by requests; `bench/fuzz.ts` goes on from there. */
+const REQUESTS = 200
 /** Later problems of the stream that ask for what none of the first does. */
 const HARDER = [10_831]
 
@@ -93,4 +98,25 @@ t.test('problems as an adversary would choose them are solved, or refused with a
   }
   t.same(faults, [])
   t.ok(met.answers > PROBLEMS / 2 && met.proofs > PROBLEMS / 20, JSON.stringify(met))
+})
+
+t.test('so are requests for every welfare function, by numbers that prove it', async (t) => {
+  const withs = knownFeatures()
+  const { known } = knownFamilies()
+  const faults: string[] = []
+  let answers = 0
+  for (let k = 0; k < REQUESTS; k++) {
+    const problem = adversarialRequest(k, withs)
+    for (const family of FAMILIES) {
+      if (!known.includes(family.name)) continue
+      const outcome = await attempt(problem, family, k)
+      if ('fault' in outcome) faults.push(`${k} ${outcome.fault}`)
+      if ('relativeGap' in outcome) answers++
+    }
+  }
+  t.same(faults, [])
+  t.ok(
+    known.length >= 4 && answers > (known.length * REQUESTS) / 2,
+    `${answers} answers of ${known.length} functions`,
+  )
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { linearProgramSolver } from '../../src/engine/numeric/linear-program.ts'
+import { kolmPollak } from '../../src/engine/welfare/kolm-pollak.ts'
 import { optimise } from '../../src/engine/welfare/optimise.ts'
 import type { WelfareProblem } from '../../src/engine/welfare/problem.ts'
 import {
@@ -17,9 +18,16 @@ import {
 } from '../helpers/problems.ts'
 
 const MAXIMIN = Number.NEGATIVE_INFINITY
-const anyKind = fc.constantFrom(...kinds)
+/** Kolm–Pollak, of which the axioms ask what they ask of a power mean between utilitarian and maximin. */
+const soft: Kind = {
+  exponent: -1,
+  request: { function: 'kolm-pollak', kappa: 0.7 },
+  welfareFunction: kolmPollak(0.7),
+}
+const all = [...kinds, soft]
+const anyKind = fc.constantFrom(...all)
 /** Functions whose optimal utilities double precision holds well: not so steep that weights vanish. */
-const mild = kinds.filter(({ exponent }) => exponent >= -4 || exponent === MAXIMIN)
+const mild = all.filter(({ exponent }) => exponent >= -4 || exponent === MAXIMIN)
 const strictlyConcave = mild.filter(({ exponent }) => exponent < 1 && exponent > MAXIMIN)
 const hair = 1e-6
 
@@ -222,7 +230,7 @@ t.test(
 )
 
 function welfareOf(table: number[][], item: number, request: Kind['request'], groups: number): number {
-  const { welfareFunction } = kinds.find((kind) => kind.request === request) as Kind
+  const { welfareFunction } = all.find((kind) => kind.request === request) as Kind
   return welfareFunction.value(
     Float64Array.from(table, (row) => row[item]),
     new Float64Array(groups).fill(1 / groups),
@@ -386,12 +394,26 @@ t.test('each function is invariant to the scales and shifts of the table, at tem
         }
       }
       const [common, up] = [scale[0], shift[0]]
-      for (const kind of mild)
+      for (const kind of mild.filter((kind) => kind !== soft))
         await same(
           kind,
           moved((value) => common * value),
           `common scale, ${kind.exponent}`,
         )
+      await same(
+        soft,
+        moved((value) => value + up),
+        'common shift, Kolm–Pollak',
+      )
+      const [plainly, scaled] = [
+        await answerTo(problem, { function: 'kolm-pollak', kappa: 0.7 }),
+        await answerTo(
+          moved((value) => common * value),
+          { function: 'kolm-pollak', kappa: 0.7 / common },
+        ),
+      ]
+      if (plainly.answer.certificate.unique && scaled.answer.certificate.unique)
+        expect(distance(plainly.policy, scaled.policy), hair, 'common scale with its inverse, Kolm–Pollak')
       await same(
         kindOf(MAXIMIN),
         moved((value) => common * value + up),
@@ -415,16 +437,22 @@ t.test('each function is invariant to the scales and shifts of the table, at tem
 t.test('and above it, if the temperature is scaled with the welfare', async () => {
   const warm = fc.integer({ min: -20, max: 20 }).map((tenth) => 10 ** (tenth / 10))
   const factor = fc.integer({ min: -30, max: 30 }).map((tenth) => 10 ** (tenth / 10))
+  const homogeneous = fc.constantFrom(...kinds)
   fc.assert(
-    fc.property(problems({ temperature: warm }), factor, anyKind, (problem, scale, { welfareFunction }) => {
-      const other = {
-        ...problem,
-        utilities: problem.utilities.map((value) => scale * value),
-        temperature: problem.temperature * scale,
-      }
-      const [one, two] = [problem, other].map((posed) => optimise(posed, welfareFunction))
-      expect(distance(one.policy, two.policy), 1e-9, 'policy')
-    }),
+    fc.property(
+      problems({ temperature: warm }),
+      factor,
+      homogeneous,
+      (problem, scale, { welfareFunction }) => {
+        const other = {
+          ...problem,
+          utilities: problem.utilities.map((value) => scale * value),
+          temperature: problem.temperature * scale,
+        }
+        const [one, two] = [problem, other].map((posed) => optimise(posed, welfareFunction))
+        expect(distance(one.policy, two.policy), 1e-9, 'policy')
+      },
+    ),
     { seed: 12, numRuns: 300 },
   )
 })

@@ -80,10 +80,11 @@ t.test(
           const trained = trainedPolicy(utilities, weights, answer.temperature, Object.values(reference))
           if (!(distance(Object.values(answer.policy), trained) <= 1e-11)) throw new Error('another policy')
           const summed = trained.map((_, i) => weights.reduce((sum, w, g) => sum + w * utilities[g][i], 0))
-          if (!(distance(Object.values(answer.rewards), summed) <= 1e-13)) throw new Error('another reward')
+          if (!(distance(Object.values(answer.rewards) as number[], summed) <= 1e-13))
+            throw new Error('another reward')
           const size = Math.max(...summed.map(Math.abs))
           const follows = trainedPolicy(
-            [Object.values(answer.rewards)],
+            [Object.values(answer.rewards) as number[]],
             [1],
             answer.temperature,
             Object.values(reference),
@@ -149,7 +150,7 @@ t.test('at temperature 0 only items of the largest aggregated reward are chosen'
   await fc.assert(
     fc.asyncProperty(plainProblems(), anyKind, async (problem, { request }) => {
       const { policy, answer, lambda } = await answerTo(problem, request)
-      const rewards = Object.values(answer.rewards)
+      const rewards = Object.values(answer.rewards) as number[]
       const top = Math.max(...rewards)
       const spread = sizeOf(problem, lambda, 0) / answer.weightScale
       policy.forEach((p, i) => {
@@ -323,7 +324,11 @@ t.test('among many items with many ties as well, wherever the reference is', asy
       if (elsewhere.certificate.unique !== certificate.unique) throw new Error('unique for one reference')
       seen[certificate.unique ? 'unique' : 'several']++
       const apart = distance(policy, elsewhere.policy)
-      if (certificate.unique && !(apart <= 1e-6)) throw new Error(`unique, and ${apart} apart`)
+      if (certificate.unique) {
+        // Where welfare is flat, rounding leaves one of them a trace of an item, and the divergence from the other infinite.
+        if (!(apart <= 1e-6)) throw new Error(`unique, and ${apart} apart`)
+        return
+      }
       // Of a point and its projection on a convex set, every other point of the set is this much further.
       const further = divergenceOf(elsewhere.policy, problem.reference)
       const least = divergenceOf(policy, problem.reference) + divergenceOf(elsewhere.policy, policy)

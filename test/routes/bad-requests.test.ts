@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { FUNCTIONS } from '../../src/engine/welfare/catalogue/functions.ts'
 import { build, post, refuses } from '../helpers/app.ts'
 
 const won = (group: string, winner: string, loser: string) => ({ group, winner, loser })
@@ -348,7 +349,7 @@ t.test('a reference policy that is none', (t) => {
 t.test('choices that there are not', async (t) => {
   const prior = (given: unknown) => compared({ model: { prior: given } })
   const policy = (given: unknown) => compared({ policy: given })
-  const functions = 'utilitarian, nash, maximin, power-mean, pareto-front'
+  const functions = FUNCTIONS.map(({ id }) => id).join(', ')
   await refusesAll(t, '/aggregate', {
     'a temperature below 0': [policy({ temperature: -1 }), '/policy/temperature', /and is -1/],
     'a temperature absurdly small': [
@@ -365,7 +366,7 @@ t.test('choices that there are not', async (t) => {
     'a temperature beyond numbers': [policy({ temperature: INFINITE }), '/policy/temperature', /Infinity/],
     'a temperature in words': [policy({ temperature: '0' }), '/policy/temperature', /must be a number/],
     'a temperature that is null': [policy({ temperature: null }), '/policy/temperature', /must be a number/],
-    'contexts, which come later': [policy({ contexts: [] }), '/policy/contexts', /temperature, reference/],
+    'no contexts at all': [policy({ contexts: [] }), '/policy/contexts', /from 1 to 10000 entries/],
     'a policy that is null': [policy(null), '/policy', /must be an object, and is null/],
     'a scale that nobody knows': [
       compared({ utility: { scale: 'z-score' } }),
@@ -477,14 +478,19 @@ t.test('choices that there are not', async (t) => {
       '/welfare/exponent',
       /from -1000 to 1, and is 1.5/,
     ],
+    'an aversion to inequality of 0': [
+      compared({ welfare: { function: 'kolm-pollak', kappa: 0 } }),
+      '/welfare/kappa',
+      /from 1e-9 to 1000000000, and is 0/,
+    ],
     'a welfare function that takes no exponent': [
       compared({ welfare: { function: 'nash', exponent: 0 } }),
       '/welfare/exponent',
       /the members are function/,
     ],
-    'constraints, and two more that come later': [
-      compared({ constraints: [], contexts: [], mode: 'ex-ante' }),
-      ['/constraints', '/contexts', '/mode'],
+    'contexts where they do not belong, and what comes later': [
+      compared({ contexts: [], dataset: 'd' }),
+      ['/contexts', '/dataset'],
       /is not a member of a request to \/aggregate; the members are comparisons/,
     ],
     'a seed below 0': [given({ seed: -1 }), '/seed', /from 0 to 4294967295/],

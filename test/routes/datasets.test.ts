@@ -102,6 +102,8 @@ t.test('a dataset is a source like comparisons in the request, and the answer sa
     ['/fit', { model: { standardErrors: 'sandwich' } }, 'FitResponse'],
     ['/fit', { groups: [{ id: 'h' }, { id: 'g' }], items: [{ id: 'b' }, { id: 'a' }] }, 'FitResponse'],
     ['/questions', { count: 1 }, 'QuestionsResponse'],
+    ['/vote', {}, 'VoteResponse'],
+    ['/audit', { welfare: { function: 'nash' } }, 'AuditResponse'],
   ]
   for (const [path, body, schema] of bodies) {
     const stored = (await post(app, path, { dataset: 'd', ...body })).json()

@@ -4,12 +4,19 @@ import { parse } from 'yaml'
 import { batchOf, examples, steady } from '../../schemas/examples.ts'
 import { build } from '../helpers/app.ts'
 
+type Media = { example?: unknown; examples?: Record<string, { summary?: string; value?: unknown }> }
+/** An example, or several that each say what they show. */
+const isShown = ({ example, examples = {} }: Media) =>
+  example !== undefined ||
+  (Object.keys(examples).length > 1 &&
+    Object.values(examples).every(({ summary, value }) => summary && value))
+
 type Operation = {
   operationId?: string
   summary?: string
   description?: string
-  requestBody?: { content: Record<string, { example?: unknown }> }
-  responses: Record<string, { content?: Record<string, { example?: unknown }> }>
+  requestBody?: { content: Record<string, Media> }
+  responses: Record<string, { content?: Record<string, Media> }>
 }
 type Document = { paths: Record<string, Record<string, Operation>> }
 
@@ -30,14 +37,14 @@ t.test('every operation has an id, a summary, and an example of what is sent and
     t.ok(operation.summary, `${method} ${path} has a summary`)
     if (operation.requestBody !== undefined) {
       t.ok(
-        operation.requestBody.content['application/json'].example,
+        isShown(operation.requestBody.content['application/json']),
         `${method} ${path} has an example request`,
       )
     }
     const answer = ['200', '201', '204'].find((status) => status in operation.responses)
     t.ok(answer, `${method} ${path} has an answer`)
     const [media] = Object.values(operation.responses[answer ?? ''].content ?? {})
-    if (answer !== '204') t.ok(media.example, `${method} ${path} has an example response`)
+    if (answer !== '204') t.ok(isShown(media), `${method} ${path} has an example response`)
   }
 })
 

@@ -166,7 +166,9 @@ function judgementsOf(
   place: Int32Array,
   massOf: (r: number) => number,
 ): RankingJudgements {
-  const sorted = rows.map((_, k) => k).sort((a, b) => annotator[rows[a]] - annotator[rows[b]] || a - b)
+  const sorted = Array.from(rows.keys())
+    .filter((k) => annotator[rows[k]] >= 0)
+    .sort((a, b) => annotator[rows[a]] - annotator[rows[b]] || a - b)
   const offsets: number[] = []
   sorted.forEach((k, at) => {
     if (at === 0 || annotator[rows[k]] !== annotator[rows[sorted[at - 1]]]) offsets.push(at)

@@ -31,7 +31,7 @@ type Row = Record<(typeof MEMBERS)[number], unknown>
  *
  * Open sets of ids take every name met and are then sorted; closed sets refuse unknown names.
  *
- * @param annotators a set to be filled, from a member that every ranking then must have; null where they do not count
+ * @param judges the annotators, a set to be filled, and whether every ranking must name one; null where they do not count
  * @param ties whether the model knows ties
  * @throws Problem `invalid-request` with up to 20 faults, each with its pointer
  */
@@ -39,7 +39,7 @@ export function readRankings(
   source: unknown,
   groups: Ids,
   items: Ids,
-  annotators: Ids | null,
+  judges: { annotators: Ids; required: boolean } | null,
   ties: boolean,
 ): Rankings {
   if (!Array.isArray(source) || source.length === 0)
@@ -88,8 +88,8 @@ export function readRankings(
     const ownGroup = idOf(given.group, groups, '/groups')
     if (typeof ownGroup === 'string') fail(ownGroup, r, 'group')
     else group[r] = ownGroup
-    if (annotators !== null) {
-      const own = idOf(given.annotator, annotators, '')
+    if (judges !== null && (judges.required || given.annotator !== undefined)) {
+      const own = idOf(given.annotator, judges.annotators, '')
       if (typeof own === 'string') fail(own, r, 'annotator')
       else annotator[r] = own
     } else if (given.annotator !== undefined) {
@@ -124,11 +124,11 @@ export function readRankings(
     tied: Uint8Array.from(tied),
     count: count.some((value) => value !== 1) ? count : null,
     weight: weight.some((value) => value !== 1) ? weight : null,
-    annotator: annotators === null ? null : annotator,
+    annotator: annotator.some((own) => own >= 0) ? annotator : null,
   }
   if (!groups.closed) renumber(read.group, sortIds(groups))
   if (!items.closed) renumber(read.item, sortIds(items))
-  if (annotators !== null) renumber(annotator, sortIds(annotators))
+  if (judges !== null) renumber(annotator, sortIds(judges.annotators))
   for (let e = 0; e < read.item.length; e += read.tied[e])
     if (read.tied[e] > 1) read.item.subarray(e, e + read.tied[e]).sort()
   return read
@@ -169,5 +169,5 @@ function tieFault(place: readonly unknown[], ties: boolean): string | null {
 }
 
 function renumber(column: Int32Array, renumbered: Int32Array): void {
-  for (let k = 0; k < column.length; k++) column[k] = renumbered[column[k]]
+  for (let k = 0; k < column.length; k++) if (column[k] >= 0) column[k] = renumbered[column[k]]
 }

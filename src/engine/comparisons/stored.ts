@@ -53,7 +53,12 @@ export type StoredGroup = {
 }
 
 /** What a model wants to know of comparisons beyond pair counts. */
-type Wanted = { positions: boolean; judgements: boolean; squares: boolean; groupsDiscovered: number | null }
+type Wanted = {
+  positions: boolean
+  judgements: boolean | 'where-named'
+  squares: boolean
+  groupsDiscovered: number | null
+}
 
 /**
  * Stored comparisons as pair counts, group by group. Open sets of ids take the names that have an entry; of closed sets all
@@ -76,7 +81,7 @@ export function readStored(
       : new Int32Array(stored.group.length)
   const i = placed(stored.i, stored.items, items, 'items', stored.j)
   const j = placed(stored.j, stored.items, items, 'items')
-  const annotator = wanted.judgements ? annotatorsOf(stored, annotators) : null
+  const annotator = wanted.judgements === true ? annotatorsOf(stored, annotators) : null
   requireFirst(stored, wanted)
   const first = wanted.positions ? stored.first : null
   const entries = inOrder({ ...stored, group, i, j, annotator, first })

@@ -13,16 +13,33 @@ export type LinearProgram = {
 /** Row r has values[k] in column index[k], for k in offsets[r] … offsets[r + 1]; columns ascending. */
 export type SparseRows = { offsets: Int32Array; index: Int32Array; values: Float64Array }
 
-/** Solves a linear program; the optimal x, or null where nothing is feasible. */
+/** Solves a linear program; the optimal x, or null where nothing is feasible or the solver gives up. */
 export type LinearProgramSolver = (program: LinearProgram) => Float64Array | null
+
+/** The optimal x, and what a unit of each row's limit is worth: 0 or less where a lower limit holds, else 0 or more. */
+export type Priced = { point: Float64Array; prices: Float64Array }
+
+/** The same, with the price of every row. */
+export type PricedProgramSolver = (program: LinearProgram) => Priced | null
 
 let loaded: Promise<Highs> | null = null
 
-/** Loads HiGHS, once in a thread, and returns a solver that runs to a tolerance of 1e-10. */
-export async function linearProgramSolver(): Promise<LinearProgramSolver> {
+/** Loads HiGHS, once in a thread. */
+export function loadHighs(): Promise<Highs> {
   // The package's types describe its CommonJS shape, in which the loader is one `default` deeper.
   loaded ??= import('highs').then(({ default: load }) => (load as unknown as typeof load.default)())
-  const highs = await loaded
+  return loaded
+}
+
+/** A solver that runs to a tolerance of 1e-10. */
+export async function linearProgramSolver(): Promise<LinearProgramSolver> {
+  const solve = await pricedProgramSolver()
+  return (program) => solve(program)?.point ?? null
+}
+
+/** A solver that runs to a tolerance of 1e-10, and tells prices as well. */
+export async function pricedProgramSolver(): Promise<PricedProgramSolver> {
+  const highs = await loadHighs()
   return ({ objective, rows, rowLower, rowUpper }) => {
     const numCols = objective.length
     const numRows = rowLower.length
@@ -42,13 +59,20 @@ export async function linearProgramSolver(): Promise<LinearProgramSolver> {
     return highs.withModel(data, (model) => {
       model.options.set({
         output_flag: false,
+        // Entries are given in units in which even the small ones count, and presolving costs digits where rows are alike.
+        small_matrix_value: 1e-12,
+        presolve: 'off',
         primal_feasibility_tolerance: 1e-10,
         dual_feasibility_tolerance: 1e-10,
       })
-      model.run()
-      return model.getModelStatus() === highs.constants.modelStatus.optimal
-        ? model.getSolution().colValue
-        : null
+      try {
+        model.run()
+      } catch {
+        return null
+      }
+      if (model.getModelStatus() !== highs.constants.modelStatus.optimal) return null
+      const { colValue, rowDual } = model.getSolution()
+      return rowDual === null ? null : { point: colValue, prices: rowDual }
     })
   }
 }

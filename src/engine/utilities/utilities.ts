@@ -14,6 +14,9 @@ export type GroupUtilities = {
   indifferent: boolean
 }
 
+/** What can be chosen in a context, and how much it counts. */
+type Situation = { weight: number; items: Int32Array }
+
 /** An anchor with its item resolved to an index. */
 export type Anchor = 'worst' | 'zero' | 'reference' | { item: number }
 
@@ -28,13 +31,16 @@ const GIVEN_RESOLUTION = 1e-12
  * `win-probability` replaces each reward by the mean over the other items of σ(r_i − r_j). An indifferent group's
  * utilities are all exactly 0 under every anchor but `zero`, and its rewards are not divided by anything.
  *
- * @param reference π; length n
+ * @param reference π, over all contexts; length n
+ * @param contexts where policies choose: the worst is the worst that a policy can give, Σ_q w_q min_i; null where every item
+ *   can be chosen
  */
 export function utilitiesOf(
   { values: rewards, seen, fitted }: GroupRewards,
   scale: UtilitySettings['scale'],
   anchor: Anchor,
   reference: Float64Array,
+  contexts: readonly Situation[] | null = null,
 ): GroupUtilities {
   const { low, high } = extremes(rewards)
   const resolution =
@@ -51,7 +57,7 @@ export function utilitiesOf(
     scaleFactor = 1 / (scale === 'unit-range' ? high - low : standardDeviation(level))
     scaled = level.map((value) => value * (scaleFactor as number))
   }
-  const d = anchorOf(scaled, anchor, reference, fitted === null ? null : seen)
+  const d = anchorOf(scaled, anchor, reference, fitted === null ? null : seen, contexts)
   return { values: scaled.map((value) => value - d), anchor: d, scaleFactor, indifferent }
 }
 
@@ -60,10 +66,12 @@ function anchorOf(
   anchor: Anchor,
   reference: Float64Array,
   seenByFit: Uint8Array | null,
+  contexts: readonly Situation[] | null,
 ): number {
   if (typeof anchor === 'object') return scaled[anchor.item]
   // Lotteries over one value have that value, which a rounded sum would miss.
   const { low, high } = extremes(scaled)
+  if (anchor === 'worst' && contexts !== null && low < high) return worstOf(scaled, contexts)
   if (anchor === 'worst' || (anchor === 'reference' && low === high)) return low
   if (anchor === 'reference') {
     // Summed from the lowest value up, so that what cancels is small.
@@ -72,6 +80,14 @@ function anchorOf(
     return low + sum
   }
   return seenByFit === null ? 0 : mean(scaled.filter((_, i) => seenByFit[i] === 1))
+}
+
+/** Σ_q w_q min_i u_i over the items of each context. */
+function worstOf(scaled: Float64Array, contexts: readonly Situation[]): number {
+  return contexts.reduce((sum, { weight, items }) => {
+    const worst = items.reduce((low, item) => Math.min(low, scaled[item]), Number.POSITIVE_INFINITY)
+    return sum + weight * worst
+  }, 0)
 }
 
 /** v_i = mean over j ≠ i of σ(r_i − r_j). */

@@ -1,25 +1,33 @@
 import { choleskyFactor, choleskySolve } from '../numeric/cholesky.ts'
-import { gibbsPolicy } from './gibbs.ts'
+import { gibbsInContexts } from './contexts.ts'
+import { centredIn, meanOf } from './orthonormal.ts'
+import { oneContext } from './problem.ts'
 
 const MAX_ITERATIONS = 200
 /** So many iterations in which nothing falls any more are the end. */
 const PATIENCE = 5
 
 /**
- * The lottery nearest to a prior, in KL divergence, at which the first rows e_a have the mean 0 and the rest 0 or more.
+ * The policy nearest to a prior, in KL divergence, at which the first rows e_a have the mean 0 and the rest 0 or more.
  *
- * It is p_k ∝ prior_k exp(Σ_a η_a e_ak) with multipliers η, 0 or more for the rest, at which the log-partition
- * log Σ_k prior_k exp(…) is smallest. That is found by Newton's method, projected for the rest.
+ * In each context it is p_k ∝ prior_k exp(Σ_a η_a e_ak) with multipliers η, 0 or more for the rest, at which the log-partition
+ * Σ_q w_q log Σ_k prior_k exp(…) is smallest. That is found by Newton's method, projected for the rest.
  *
  * @param rows each as long as the prior, of entries near 1 in the mean
  * @param equal how many of the rows must have the mean 0
- * @param prior sum 1
+ * @param prior with the sum w_q in each context
  */
-export function entropyProjection(rows: Float64Array[], equal: number, prior: Float64Array): Float64Array {
+export function entropyProjection(
+  rows: Float64Array[],
+  equal: number,
+  prior: Float64Array,
+  contexts = oneContext(prior.length),
+): Float64Array {
   const size = prior.length
   const order = rows.length
   const exponents = new Float64Array(size)
   const policy = new Float64Array(size)
+  const levels = new Float64Array(contexts.weights.length)
   const means = new Float64Array(order)
   let multipliers = new Float64Array(order)
   let best = Number.POSITIVE_INFINITY
@@ -29,7 +37,8 @@ export function entropyProjection(rows: Float64Array[], equal: number, prior: Fl
   const partitionAt = (at: Float64Array) => {
     exponents.fill(0)
     for (let a = 0; a < order; a++) for (let k = 0; k < size; k++) exponents[k] += at[a] * rows[a][k]
-    return gibbsPolicy(exponents, prior, 1, policy)
+    gibbsInContexts({ reference: prior, temperature: 1, contexts }, exponents, policy, levels)
+    return meanOf(levels, contexts.weights)
   }
 
   for (let iteration = 0; iteration < MAX_ITERATIONS && stale < PATIENCE; iteration++) {
@@ -54,9 +63,11 @@ export function entropyProjection(rows: Float64Array[], equal: number, prior: Fl
     // Rows that depend on each other, or items that must have probability zero and go, leave the curvature singular;
     // and bounds that cannot all be met with equality, its solution without meaning. A ridge helps, first a trace of one.
     let next: Float64Array<ArrayBuffer> | null = null
+    const centred = active.map((a) => centredIn(contexts, rows[a], policy))
+    const gradient = Float64Array.from(active, (a) => -means[a])
     for (let ridge = 1e-13; ridge < 1e3 && next === null; ridge *= 1e4) {
-      const step = newtonStep(rows, active, means, policy, ridge)
-      if (step !== null) next = lineSearch(active, step, partition)
+      const step = newtonStep(centred, gradient, policy, ridge)
+      if (step !== null) next = lineSearch(active, centred, step, partition)
     }
     if (next === null) break
     multipliers = next
@@ -64,7 +75,7 @@ export function entropyProjection(rows: Float64Array[], equal: number, prior: Fl
   return found
 
   /** Multipliers moved along a step until the log-partition falls; null if it does not. */
-  function lineSearch(active: number[], step: Float64Array, partition: number) {
+  function lineSearch(active: number[], centred: Float64Array[], step: Float64Array, partition: number) {
     const moved = (length: number) => {
       const tried = multipliers.slice()
       active.forEach((a, r) => {
@@ -78,7 +89,7 @@ export function entropyProjection(rows: Float64Array[], equal: number, prior: Fl
     let longest = 0
     for (let k = 0; k < size; k++) {
       let change = 0
-      for (let r = 0; r < active.length; r++) change += step[r] * (rows[active[r]][k] - means[active[r]])
+      for (let r = 0; r < active.length; r++) change += step[r] * centred[r][k]
       longest = Math.max(longest, Math.abs(change))
     }
     let length = longest > 1 ? Math.log1p(longest) / longest : 1
@@ -102,30 +113,27 @@ export function entropyProjection(rows: Float64Array[], equal: number, prior: Fl
   }
 }
 
-/** −(covariance of the active rows)⁻¹·(their means). */
+/** (covariance of centred rows)⁻¹·gradient, with a ridge. */
 function newtonStep(
-  rows: Float64Array[],
-  active: number[],
-  means: Float64Array,
+  centred: Float64Array[],
+  gradient: Float64Array,
   policy: Float64Array,
   ridge: number,
 ): Float64Array | null {
-  const count = active.length
+  const count = centred.length
   const matrix = new Float64Array(count * count)
   let most = 0
   for (let r = 0; r < count; r++) {
     for (let c = 0; c <= r; c++) {
-      const [a, b] = [active[r], active[c]]
       let sum = 0
-      for (let k = 0; k < policy.length; k++)
-        sum += policy[k] * (rows[a][k] - means[a]) * (rows[b][k] - means[b])
+      for (let k = 0; k < policy.length; k++) sum += policy[k] * centred[r][k] * centred[c][k]
       matrix[r * count + c] = sum
     }
     most = Math.max(most, matrix[r * count + r])
   }
   for (let r = 0; r < count; r++) matrix[r * count + r] += ridge * most
   if (choleskyFactor(matrix, count) >= 0) return null
-  const step = Float64Array.from(active, (a) => -means[a])
+  const step = gradient.slice()
   choleskySolve(matrix, count, step)
   return step
 }

@@ -1,3 +1,4 @@
+import { topsOf } from './contexts.ts'
 import {
   advance,
   type Iterate,
@@ -29,7 +30,7 @@ const SHORTEST_STEP = 1e-6
  * Finds p and λ̂ at which W(x(p)) − β̂ KL(p‖π) is largest, for β̂ ≥ 0, by a primal–dual interior point (Mehrotra's
  * predictor–corrector):
  *
- *   x = Ûp,   Σp = 1,   z = ν1 − Ûᵀλ̂ + β̂ log(p/π),   λ̂ ∈ ∂W(x) up to t (and k) as the {@link Link} has it,
+ *   x = Ûp,   Σp = w_q and z = ν_q − Ûᵀλ̂ + β̂ log(p/π) in context q,   λ̂ ∈ ∂W(x) up to t (and k) as the {@link Link} has it,
  *   p∘z = μ,   t∘λ̂ or t∘x = μ,   w·k = μ,   μ → 0.
  *
  * All but the last line holds at the start, where the sum of the products therefore is the duality gap; and from there
@@ -129,7 +130,8 @@ function leastHold({ temperature }: ScaledProblem, link: Link, at: Iterate): num
 
 /** The iterate at a policy, with products as alike as they can be: the {@link Link} says what its own are. */
 function startAt(problem: ScaledProblem, link: Link, { policy, tilt }: Start): Iterate {
-  const { groups, items, temperature } = problem
+  const { groups, items, temperature, contexts } = problem
+  const { starts, weights } = contexts
   const x = new Float64Array(groups)
   utilitiesOf(problem, policy, x)
   const entropy = tilt.map((value) => (temperature > 0 ? temperature * value : 0))
@@ -139,16 +141,25 @@ function startAt(problem: ScaledProblem, link: Link, { policy, tilt }: Start): I
   for (let last = false; ; last = true) {
     const { product, ...linked } = link.start(x, least)
     valuesOf(problem, linked.weights, costs)
-    for (let i = 0; i < items; i++) costs[i] = entropy[i] - costs[i]
-    const bottom = costs.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
-    const mean = (dot(policy, costs) - bottom) / count
+    for (let i = 0; i < items; i++) costs[i] = costs[i] - entropy[i]
+    const tops = topsOf(contexts, costs)
+    let mean = 0
+    for (let q = 0; q < tops.length; q++) {
+      for (let i = starts[q]; i < starts[q + 1]; i++) {
+        costs[i] = tops[q] - costs[i]
+        mean += (policy[i] * costs[i]) / count
+      }
+    }
     if (mean > 100 * product && !last) {
       // The items' products are far larger than the groups', which can only follow them.
       least = mean
       continue
     }
-    const level = items * product - bottom
-    for (let i = 0; i < items; i++) costs[i] += level
+    const level = tops.map((top, q) => {
+      const rise = (product * (starts[q + 1] - starts[q])) / weights[q]
+      for (let i = starts[q]; i < starts[q + 1]; i++) costs[i] += rise
+      return top + rise
+    })
     const variables = { ...linked, utilities: x, policy: policy.slice(), costs, level }
     return { ...newIterate(problem, variables), tilt: tilt.slice() }
   }

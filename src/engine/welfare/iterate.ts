@@ -1,11 +1,16 @@
 import { type Linear, type Link, newLinear } from './link.ts'
+import type { Contexts } from './problem.ts'
 import type { Table } from './table.ts'
 
-/** A welfare problem in units where every group's utilities û have size 1. */
+/**
+ * A welfare problem in units where every row of the table û has size 1. The rows are the groups and then the guardrails,
+ * whose utility is the slack that they leave (see {@link guardedLink}): G + K, which is what G means in the solver.
+ */
 export type ScaledProblem = Table & {
   reference: Float64Array
   /** β̂ ≥ 0. */
   temperature: number
+  contexts: Contexts
 }
 
 /** The unknowns of the interior point, or a change of them. */
@@ -18,10 +23,10 @@ export type Variables = {
   utilities: Float64Array
   /** p; length n. */
   policy: Float64Array
-  /** Reduced costs z_i = ν − û_i·λ̂ + β̂ log(p_i/π_i), complementary to p; length n. */
+  /** Reduced costs z_i = ν_q − û_i·λ̂ + β̂ log(p_i/π_i), complementary to p; length n. */
   costs: Float64Array
-  /** ν, the multiplier of Σp = 1, less β̂. */
-  level: number
+  /** ν_q, the multiplier of Σp = w_q in context q, less β̂; length Q. */
+  level: Float64Array
   /** w. */
   welfare: number
   /** k, the slack of the inequality whose multiplier is w. */
@@ -40,27 +45,28 @@ export type Equations = {
   costs: Float64Array
   partner: Float64Array
   slack: number
-  policySum: number
+  /** What the sums of p in the contexts lack of w_q; length Q. */
+  missing: Float64Array
   linear: Linear
   /** What it costs, in welfare, that z, t and k are not what they are defined to be. */
   misfit: number
 }
 
-export function newVariables({ groups, items }: ScaledProblem): Variables {
+export function newVariables({ groups, items, contexts }: ScaledProblem): Variables {
   return {
     weights: new Float64Array(groups),
     partner: new Float64Array(groups),
     utilities: new Float64Array(groups),
     policy: new Float64Array(items),
     costs: new Float64Array(items),
-    level: 0,
+    level: new Float64Array(contexts.weights.length),
     welfare: 0,
     slack: 0,
   }
 }
 
 export function newIterate(problem: ScaledProblem, variables = newVariables(problem)): Iterate {
-  const { groups, items } = problem
+  const { groups, items, contexts } = problem
   return {
     ...variables,
     tilt: new Float64Array(items),
@@ -68,7 +74,7 @@ export function newIterate(problem: ScaledProblem, variables = newVariables(prob
       costs: new Float64Array(items),
       partner: new Float64Array(groups),
       slack: 0,
-      policySum: 0,
+      missing: new Float64Array(contexts.weights.length),
       linear: newLinear(groups),
       misfit: 0,
     },
@@ -84,6 +90,7 @@ export function copyOf(problem: ScaledProblem, at: Iterate): Iterate {
     utilities: at.utilities.slice(),
     policy: at.policy.slice(),
     costs: at.costs.slice(),
+    level: at.level.slice(),
   })
   copy.tilt.set(at.tilt)
   return copy
@@ -109,7 +116,7 @@ export function advance(
     for (let i = 0; i < at.policy.length; i++)
       to.tilt[i] = at.tilt[i] + Math.log1p((step * move.policy[i]) / at.policy[i])
   }
-  to.level = at.level + step * move.level
+  for (let q = 0; q < at.level.length; q++) to.level[q] = at.level[q] + step * move.level[q]
   to.welfare = at.welfare + step * move.welfare
   to.slack = at.slack + step * move.slack
 }

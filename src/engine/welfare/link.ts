@@ -16,8 +16,11 @@ export type Link = {
   pairedTo: 'weights' | 'utilities'
   /** Whether the inequality h(λ̂) ≥ 0 is there, so that w·k is one more complementary product. */
   bounded: boolean
-  /** Whether the relation is curved; a straight one is kept by every step that solves its linearisation. */
-  curved: boolean
+  /**
+   * The rows whose relation is curved are the first so many; a straight one is kept by every step that solves its
+   * linearisation.
+   */
+  curved: number
   /**
    * Positive weights and partners (and w and k) that go with utilities x, with products t∘λ̂ or t∘x that are alike and
    * not below `product`.

@@ -1,5 +1,5 @@
+import { planeLink } from './plane-link.ts'
 import type { WelfareFunction } from './problem.ts'
-import { weightsLink } from './weights-link.ts'
 
 /** W = min_g x_g. Λ is the simplex: weights that sum to 1, positive only for groups at the minimum. */
 export const maximin = {
@@ -19,8 +19,10 @@ export const maximin = {
   needsGains: false,
   weightlessFrom: (welfare: number) => welfare,
   // Every group at the minimum w has the scaled utility w / scale_g.
-  link: (_population: Float64Array, scale: Float64Array) => {
-    const logSlopes = scale.map((size) => -Math.log(size))
-    return weightsLink(1, logSlopes, logSlopes)
-  },
+  link: (population: Float64Array, scale: Float64Array) =>
+    planeLink(
+      scale.map((size) => 1 / size),
+      0,
+      population,
+    ),
 } satisfies WelfareFunction

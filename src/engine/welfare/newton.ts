@@ -12,16 +12,19 @@ const NEAR = 10
  * linearisation. Those of z, t and k that are near enough become what they are defined to be.
  */
 export function evaluate(problem: ScaledProblem, link: Link, at: Iterate): void {
-  const { items, temperature } = problem
-  const { costs, partner, linear } = at.equations
+  const { items, temperature, contexts } = problem
+  const { costs, partner, missing, linear } = at.equations
   utilitiesOf(problem, at.policy, at.utilities)
   valuesOf(problem, at.weights, costs)
-  let policySum = 0
-  for (let i = 0; i < items; i++) {
-    policySum += at.policy[i]
-    costs[i] = at.level - costs[i] + (temperature > 0 ? temperature * at.tilt[i] : 0)
+  for (let q = 0; q < missing.length; q++) {
+    const level = at.level[q]
+    let sum = 0
+    for (let i = contexts.starts[q]; i < contexts.starts[q + 1]; i++) {
+      sum += at.policy[i]
+      costs[i] = level - costs[i] + (temperature > 0 ? temperature * at.tilt[i] : 0)
+    }
+    missing[q] = contexts.weights[q] - sum
   }
-  at.equations.policySum = policySum
   at.equations.slack = link.define(at, partner)
 
   // A residual r of an equation that a curvature c holds asks for a change of r/c, which costs r²/c. Straight equations
@@ -33,15 +36,13 @@ export function evaluate(problem: ScaledProblem, link: Link, at: Iterate): void 
       misfit += (at.policy[i] * (costs[i] - at.costs[i]) ** 2) / (temperature + at.costs[i])
     }
   }
-  if (link.curved) {
+  if (link.bounded) {
     if (near(at.equations.slack, at.slack)) at.slack = at.equations.slack
     misfit += Math.abs(at.welfare * (at.equations.slack - at.slack))
-    for (let g = 0; g < partner.length; g++) if (near(partner[g], at.partner[g])) at.partner[g] = partner[g]
   }
+  for (let g = 0; g < link.curved; g++) if (near(partner[g], at.partner[g])) at.partner[g] = partner[g]
   link.linearise(at, linear)
-  if (link.curved) {
-    for (let g = 0; g < partner.length; g++) misfit += (partner[g] - at.partner[g]) ** 2 / linear.curvature[g]
-  }
+  for (let g = 0; g < link.curved; g++) misfit += (partner[g] - at.partner[g]) ** 2 / linear.curvature[g]
   at.equations.misfit = misfit
 }
 
@@ -51,11 +52,11 @@ function near(defined: number, slack: number): boolean {
 
 /** The matrix of the Newton system at an iterate, reduced to the weights and factorised. */
 export type System = {
-  /** D_i = p_i/(β̂ + z_i) and its sum. */
+  /** D_i = p_i/(β̂ + z_i) and its sum in each context: n and Q. */
   mass: Float64Array
-  massSum: number
-  /** ū, the mean of û under D, and û − ū: G and G × n. */
-  mean: Float64Array
+  massSums: Float64Array
+  /** ū, the mean of û under D in each context, and û − ū: G × Q and G × n. */
+  means: Float64Array
   centred: Float64Array
   /** The factor of K + γ·along·alongᵀ, and γ; G × G. */
   matrix: Float64Array
@@ -66,11 +67,12 @@ export type System = {
 }
 
 /** Room for the system of a problem. */
-export function newSystem({ groups, items }: ScaledProblem): System {
+export function newSystem({ groups, items, contexts }: ScaledProblem): System {
+  const count = contexts.weights.length
   return {
     mass: new Float64Array(items),
-    massSum: 0,
-    mean: new Float64Array(groups),
+    massSums: new Float64Array(count),
+    means: new Float64Array(groups * count),
     centred: new Float64Array(groups * items),
     matrix: new Float64Array(groups * groups),
     gamma: 0,
@@ -80,32 +82,39 @@ export function newSystem({ groups, items }: ScaledProblem): System {
 }
 
 /**
- * Builds and factorises K = Σ_i D_i (û_i − ū)(û_i − ū)ᵀ + diag(give) at an iterate.
+ * Builds and factorises K = Σ_i D_i (û_i − ū)(û_i − ū)ᵀ + diag(give) at an iterate: the multiplier of each context's sum
+ * is eliminated by centring the utilities there.
  *
  * @returns whether K is positive definite
  */
 export function factorise(problem: ScaledProblem, at: Iterate, system: System): boolean {
-  const { groups, items, utilities: u, temperature } = problem
-  const { mass, mean, centred, matrix, forced } = system
+  const { groups, items, utilities: u, temperature, contexts } = problem
+  const { starts } = contexts
+  const { mass, massSums, means, centred, matrix, forced } = system
   const { give, along, bend } = at.equations.linear
-  let massSum = 0
-  for (let i = 0; i < items; i++) {
-    mass[i] = at.policy[i] / (temperature + at.costs[i])
-    massSum += mass[i]
+  const count = massSums.length
+  for (let q = 0; q < count; q++) {
+    let sum = 0
+    for (let i = starts[q]; i < starts[q + 1]; i++) {
+      mass[i] = at.policy[i] / (temperature + at.costs[i])
+      sum += mass[i]
+    }
+    massSums[q] = sum
   }
-  system.massSum = massSum
 
   let trace = 0
   let length = 0
   for (let g = 0; g < groups; g++) {
     const rowG = g * items
-    let weighted = 0
-    for (let i = 0; i < items; i++) weighted += u[rowG + i] * mass[i]
-    const middle = weighted / massSum
-    mean[g] = middle
-    for (let i = 0; i < items; i++) {
-      centred[rowG + i] = u[rowG + i] - middle
-      forced[i] = centred[rowG + i] * mass[i]
+    for (let q = 0; q < count; q++) {
+      let weighted = 0
+      for (let i = starts[q]; i < starts[q + 1]; i++) weighted += u[rowG + i] * mass[i]
+      const middle = weighted / massSums[q]
+      means[g * count + q] = middle
+      for (let i = starts[q]; i < starts[q + 1]; i++) {
+        centred[rowG + i] = u[rowG + i] - middle
+        forced[i] = centred[rowG + i] * mass[i]
+      }
     }
     for (let k = 0; k <= g; k++) {
       const rowK = k * items
@@ -147,8 +156,10 @@ export function solve(
   move: Variables,
 ): void {
   const { groups, items } = problem
-  const { mass, massSum, mean, centred, matrix, gamma, forced, aligned } = system
-  const { costs, partner, slack, policySum, linear } = at.equations
+  const { starts } = problem.contexts
+  const { mass, massSums, means, centred, matrix, gamma, forced, aligned } = system
+  const { costs, partner, slack, missing, linear } = at.equations
+  const count = massSums.length
   const { pull, along, slopes, bend } = linear
   const before = target.after?.move ?? move
   const second = target.after === null ? 0 : target.after.part ** 2
@@ -159,11 +170,9 @@ export function solve(
     return product === 0 ? 0 : product / variable
   }
 
-  let forcedMass = 0
   for (let i = 0; i < items; i++) {
     move.costs[i] = demand(target.policy, at.policy[i], before.policy[i], before.costs[i])
     forced[i] = move.costs[i] - costs[i]
-    forcedMass += mass[i] * forced[i]
   }
   move.slack = link.bounded ? demand(target.link, at.welfare, before.welfare, before.slack) : 0
   for (let g = 0; g < groups; g++) {
@@ -171,7 +180,6 @@ export function solve(
   }
 
   // K·dλ̂ − along·dw = right and along·dλ̂ + bend·dw = needed.
-  const missing = 1 - policySum
   const right = move.weights
   let needed = move.slack - slack
   for (let g = 0; g < groups; g++) {
@@ -180,7 +188,8 @@ export function solve(
     const row = g * items
     let drift = 0
     for (let i = 0; i < items; i++) drift += centred[row + i] * mass[i] * forced[i]
-    right[g] = pulled - drift - mean[g] * missing
+    for (let q = 0; q < count; q++) drift += means[g * count + q] * missing[q]
+    right[g] = pulled - drift
     aligned[g] = along[g]
   }
   for (let g = 0; g < groups; g++) right[g] += gamma * needed * along[g]
@@ -195,12 +204,18 @@ export function solve(
   move.welfare = needed / held
   for (let g = 0; g < groups; g++) right[g] += rest * aligned[g] * move.welfare
 
-  // dp_i = D_i (û_i·dλ̂ − dν + forced_i), with dν such that Σp becomes 1; ū·dλ̂ is part of dν.
-  const rise = (forcedMass - missing) / massSum
+  // dp_i = D_i (û_i·dλ̂ − dν_q + forced_i), with dν_q such that Σp becomes w_q; ū·dλ̂ is part of dν_q.
   valuesOf({ groups, items, utilities: centred }, move.weights, move.policy)
-  for (let i = 0; i < items; i++) move.policy[i] = mass[i] * (move.policy[i] - rise + forced[i])
-  move.level = rise
-  for (let g = 0; g < groups; g++) move.level += mean[g] * move.weights[g]
+  for (let q = 0; q < count; q++) {
+    let forcedMass = 0
+    for (let i = starts[q]; i < starts[q + 1]; i++) forcedMass += mass[i] * forced[i]
+    const rise = (forcedMass - missing[q]) / massSums[q]
+    for (let i = starts[q]; i < starts[q + 1]; i++)
+      move.policy[i] = mass[i] * (move.policy[i] - rise + forced[i])
+    let level = rise
+    for (let g = 0; g < groups; g++) level += means[g * count + q] * move.weights[g]
+    move.level[q] = level
+  }
   // The change that the policy makes, not the one it was meant to make: where utilities are small, rounding tells.
   utilitiesOf(problem, move.policy, move.utilities)
 

@@ -1,4 +1,4 @@
-import { gibbsPolicy } from './gibbs.ts'
+import { gibbsInContexts } from './contexts.ts'
 import type { Judge } from './interior-point.ts'
 import {
   advance,
@@ -11,7 +11,7 @@ import {
 } from './iterate.ts'
 import type { Link } from './link.ts'
 import { evaluate, factorise, newSystem, solve } from './newton.ts'
-import { valuesOf } from './table.ts'
+import { utilitiesOf, valuesOf } from './table.ts'
 
 const MAX_ITERATIONS = 30
 
@@ -23,7 +23,8 @@ const MAX_ITERATIONS = 30
  * @returns the number of iterations
  */
 export function polish(problem: ScaledProblem, link: Link, start: Iterate, judge: Judge): number {
-  const { items, reference, temperature } = problem
+  const { items, temperature, contexts } = problem
+  const { starts } = contexts
   let iterate = start
   let trial = newIterate(problem)
   const move = newVariables(problem)
@@ -33,8 +34,12 @@ export function polish(problem: ScaledProblem, link: Link, start: Iterate, judge
   let aim = products(link, iterate).mean
   for (let iteration = 1; iteration <= MAX_ITERATIONS; iteration++) {
     valuesOf(problem, iterate.weights, values)
-    iterate.level = gibbsPolicy(values, reference, temperature, iterate.policy)
-    for (let i = 0; i < items; i++) iterate.tilt[i] = (values[i] - iterate.level) / temperature
+    gibbsInContexts(problem, values, iterate.policy, iterate.level)
+    for (let q = 0; q < iterate.level.length; q++) {
+      for (let i = starts[q]; i < starts[q + 1]; i++)
+        iterate.tilt[i] = (values[i] - iterate.level[q]) / temperature
+    }
+    utilitiesOf(problem, iterate.policy, iterate.utilities)
     if (judge(iterate, products(link, iterate).sum)) return iteration
     evaluate(problem, link, iterate)
     if (!factorise(problem, iterate, system)) return iteration

@@ -1,4 +1,5 @@
 import type { Link } from './link.ts'
+import type { Found } from './search.ts'
 
 /**
  * What a welfare function chooses over: the policies p, lotteries over n items, that G groups value at
@@ -82,22 +83,38 @@ export type Certificate = {
 }
 
 /**
- * A concave, nondecreasing welfare function W that is homogeneous of degree one, so that its conjugate
- * W_*(λ) = inf_x {λ·x − W(x)} is 0 on a convex set Λ and −∞ outside: everything that the shared solver,
- * certificate and routes need to know of it.
+ * A concave, nondecreasing welfare function W, whose conjugate W_*(λ) = inf_x {λ·x − W(x)} is finite on a convex set Λ and
+ * −∞ outside (and 0 on Λ where W is homogeneous of degree one): everything that the shared solver, certificate and routes
+ * need to know of it.
  */
 export type WelfareFunction = {
   /** W(x), at population weights n. */
   value(x: Float64Array, population: Float64Array): number
   /** The point of Λ that λ becomes when rounding has left it just outside; in place. */
   project(weights: Float64Array, population: Float64Array): void
+  /**
+   * λ·x − W(x) − W_*(λ) ≥ 0 at a point λ of Λ, so written that nothing cancels; left out where W_* = 0 on Λ, and the loss is
+   * λ·x − W(x).
+   */
+  loss?(weights: Float64Array, x: Float64Array, population: Float64Array): number
   /** True where W needs every x_g ≥ 0 and a policy at which all are positive. */
   needsGains: boolean
   /** The utility from which on the weight of a group of population n is nothing to a welfare; ∞ where there is none. */
   weightlessFrom(welfare: number, population: number): number
   /**
-   * How weights λ̂_g = λ_g·scale_g follow from utilities x_g/scale_g; null where Λ is the single point n.
-   * Scales are in units of the welfare that they would give: W(scale) = 1.
+   * How weights λ̂_g = λ_g·scale_g follow from utilities x_g/scale_g; null where Λ is a single point.
+   * Scales are in units of the welfare that utilities of that size would give, so that W(scale) = 1 for a homogeneous W;
+   * `unit` is that welfare.
    */
-  link: ((population: Float64Array, scale: Float64Array) => Link) | null
+  link: ((population: Float64Array, scale: Float64Array, unit: number) => Link) | null
+  /** How an optimum is found where no link describes W. */
+  search?: (problem: WelfareProblem) => Found | null
+  /**
+   * Which utilities are as good as x at a point λ of Λ with λ·x = W(x): those at which W is λ·x too. Left out where a group
+   * with weight must have what it has, and one without at least `weightlessFrom`.
+   */
+  face?: (weights: Float64Array, x: Float64Array, population: Float64Array) => Face
 }
+
+/** Utilities y at which every combination c·y is as it is (`held`), or at least 0. */
+export type Face = { held: Float64Array[]; atLeast: Float64Array[] }

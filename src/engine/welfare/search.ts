@@ -1,12 +1,12 @@
 import { type Certified, certify, errorOf } from './certificate.ts'
-import { gainingStart } from './gains.ts'
-import { gibbsPolicy } from './gibbs.ts'
+import { gibbsInContexts, normalisedIn, reachOf } from './contexts.ts'
+import { innerStart } from './gains.ts'
+import { slackRows, valuesAt } from './guardrails.ts'
 import { followCentralPath, type Start } from './interior-point.ts'
 import { copyOf, type Iterate } from './iterate.ts'
 import { polish } from './polish.ts'
 import type { WelfareFunction, WelfareProblem } from './problem.ts'
-import { middleOf, type Scaling, scalingOf } from './scaling.ts'
-import { rangesOf, valuesOf } from './table.ts'
+import { type Scaling, scalingOf } from './scaling.ts'
 
 /** An optimum as far as it could be proven. */
 export type Found = {
@@ -26,6 +26,7 @@ const ATTEMPTS = 3
  * Finds an optimum over all items of a problem.
  *
  * @throws NoGains where W needs gains that no policy gives to every group
+ * @throws NoRoom where no policy meets all guardrails with room to spare
  */
 export function searchAmongAll(
   problem: WelfareProblem,
@@ -33,8 +34,7 @@ export function searchAmongAll(
   linkOf: NonNullable<WelfareFunction['link']>,
 ): Found | null {
   const scaling = scalingOf(problem, welfareFunction, linkOf)
-  const start = welfareFunction.needsGains ? gainingStart(problem, scaling) : middleOf(scaling.scaled)
-  return search(problem, welfareFunction, scaling, start)
+  return search(problem, welfareFunction, scaling, innerStart(problem, scaling, welfareFunction.needsGains))
 }
 
 /**
@@ -55,13 +55,15 @@ function search(
   let iterations = 0
   let from = start
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const free = referee(problem, welfareFunction, scaling, (iterate) => normalised(iterate.policy))
+    const free = referee(problem, welfareFunction, scaling, ({ policy }) =>
+      normalisedIn(problem.contexts, policy),
+    )
     iterations += followCentralPath(scaled, link, from, free.judge)
     const { certified, iterate } = free.best
     if (certified !== null && !warm) answer = better(answer, { certified, iterations, tied: false })
     if (certified !== null && iterate !== null && warm) {
       // A policy that follows from the weights is what they are for, and is preferred to a closer one that does not.
-      const tied = referee(problem, welfareFunction, scaling, (_, weights) => gibbsAt(problem, weights))
+      const tied = referee(problem, welfareFunction, scaling, (_, values) => gibbsOf(problem, values()))
       iterations += polish(scaled, link, iterate, tied.judge)
       if (
         tied.best.certified !== null &&
@@ -85,17 +87,20 @@ function referee(
   problem: WelfareProblem,
   welfareFunction: WelfareFunction,
   scaling: Scaling,
-  policyOf: (iterate: Iterate, weights: Float64Array) => Float64Array,
+  policyOf: (iterate: Iterate, values: () => Float64Array) => Float64Array,
 ) {
   const best: { certified: Certified | null; iterate: Iterate | null } = { certified: null, iterate: null }
   let error = Number.POSITIVE_INFINITY
   let lastGap = Number.POSITIVE_INFINITY
   let stale = 0
+  const slacks = slackRows(problem)
   const candidates = candidatesOf(problem, welfareFunction, scaling)
   const judge = (iterate: Iterate, gap: number) => {
     stale++
-    for (const weights of candidates(iterate)) {
-      const certified = certify(problem, welfareFunction, policyOf(iterate, weights), weights)
+    for (const { weights, prices } of candidates(iterate)) {
+      const values = () => valuesAt(problem, slacks, weights, prices)
+      const policy = policyOf(iterate, values)
+      const certified = certify(problem, welfareFunction, policy, weights, prices, slacks)
       if (!(errorOf(certified) < Math.max(ROUNDING, error))) continue
       if (errorOf(certified) < error) stale = 0
       error = errorOf(certified)
@@ -109,43 +114,47 @@ function referee(
   return { judge, best }
 }
 
-/** The weights, in the problem's own units and within their dual set, that an iterate stands for. */
+/** The weights and prices, in the problem's own units and within their dual set, that an iterate stands for. */
 function candidatesOf(
   problem: WelfareProblem,
   welfareFunction: WelfareFunction,
   { link, sizes, unit }: Scaling,
-): (iterate: Iterate) => Float64Array[] {
-  const cap = link.curved ? null : capOf(problem)
-  return ({ weights: scaledWeights, partner }) => {
-    const weights = scaledWeights.map((weight, g) => (weight * unit) / sizes[g])
-    const list = [weights]
-    // Of a weight that the path takes to zero, only zero itself is the limit.
-    const vanishes = scaledWeights.map((weight, g) => (weight < 1e-3 * partner[g] ? 1 : 0))
-    if (link.pairedTo === 'weights' && vanishes.includes(1))
-      list.push(weights.map((w, g) => (vanishes[g] ? 0 : w)))
-    if (cap !== null) list.push(cap.slice())
-    for (const candidate of list) welfareFunction.project(candidate, problem.population)
-    return list
+): (iterate: Iterate) => { weights: Float64Array; prices: Float64Array }[] {
+  const { groups, population } = problem
+  const cap = link.curved > 0 ? null : capOf(problem)
+  return ({ weights: scaledWeights, partner, utilities }) => {
+    const all = scaledWeights.map((weight, g) => (weight * unit) / sizes[g])
+    const list = [all]
+    // Of a weight or price that the path takes to zero, only zero itself is the limit.
+    const vanishes = scaledWeights.map((weight, g) => {
+      if (g >= groups) return weight < 1e-3 * utilities[g] ? 1 : 0
+      return link.pairedTo === 'weights' && weight < 1e-3 * partner[g] ? 1 : 0
+    })
+    if (vanishes.includes(1)) list.push(all.map((w, g) => (vanishes[g] ? 0 : w)))
+    const candidates = list.map((w) => ({ weights: w.slice(0, groups), prices: w.slice(groups) }))
+    if (cap !== null) candidates.push({ weights: cap.slice(), prices: candidates[0].prices.map(() => 0) })
+    for (const { weights } of candidates) welfareFunction.project(weights, population)
+    return candidates
   }
 }
 
 /** All weight to the worst off of the groups whom no policy moves, if there are such: it may cap the minimum. */
 function capOf(problem: WelfareProblem): Float64Array | null {
-  const { groups, items, utilities: u } = problem
-  const ranges = rangesOf(problem)
+  const { groups, items, utilities: u, contexts } = problem
+  const reach = reachOf(problem)
+  const fixed = (g: number) =>
+    contexts.weights.reduce((sum, weight, q) => sum + weight * u[g * items + contexts.starts[q]], 0)
   let worst = -1
   for (let g = 0; g < groups; g++) {
-    if (ranges[g] === 0 && (worst < 0 || u[g * items] < u[worst * items])) worst = g
+    if (reach[g] === 0 && (worst < 0 || fixed(g) < fixed(worst))) worst = g
   }
-  return worst < 0 ? null : ranges.map((_, g) => (g === worst ? 1 : 0))
+  return worst < 0 ? null : reach.map((_, g) => (g === worst ? 1 : 0))
 }
 
-/** The policy that follows from weights at a temperature above 0. */
-function gibbsAt(problem: WelfareProblem, weights: Float64Array): Float64Array {
-  const values = new Float64Array(problem.items)
+/** The policy that follows from values at a temperature above 0. */
+function gibbsOf(problem: WelfareProblem, values: Float64Array): Float64Array {
   const policy = new Float64Array(problem.items)
-  valuesOf(problem, weights, values)
-  gibbsPolicy(values, problem.reference, problem.temperature, policy)
+  gibbsInContexts(problem, values, policy)
   return policy
 }
 
@@ -153,10 +162,4 @@ function gibbsAt(problem: WelfareProblem, weights: Float64Array): Float64Array {
 function between(start: Start, iterate: Iterate | null, part: number, reference: Float64Array): Start {
   const policy = start.policy.map((share, i) => share + part * ((iterate?.policy[i] ?? share) - share))
   return { policy, tilt: policy.map((share, i) => Math.log(share / reference[i])) }
-}
-
-function normalised(policy: Float64Array): Float64Array {
-  let sum = 0
-  for (const share of policy) sum += share
-  return policy.map((share) => share / sum)
 }

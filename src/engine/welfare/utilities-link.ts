@@ -10,8 +10,9 @@ import { logMean } from './mean.ts'
 export function utilitiesLink(exponent: number, logShares: Float64Array): Link {
   const e = 1 - exponent
   const groups = logShares.length
+  // Of the rows of x only the groups have a part in W.
   const slopesAt = (x: Float64Array) => {
-    const logs = x.map(Math.log)
+    const logs = logShares.map((_, g) => Math.log(x[g]))
     const logWelfare = logMean(exponent, logs, logShares)
     return {
       welfare: Math.exp(logWelfare),
@@ -21,7 +22,7 @@ export function utilitiesLink(exponent: number, logShares: Float64Array): Link {
   return {
     pairedTo: 'utilities',
     bounded: false,
-    curved: true,
+    curved: groups,
     start(x, least) {
       const { welfare, slopes } = slopesAt(x)
       const product = Math.max(welfare / groups, least)

@@ -13,13 +13,17 @@ const ROUNDS = 100
 /** Items that are added in a round, per group. */
 const ADDED = 2
 
-/** Whether an optimum at temperature 0 is better sought among a few of the items. */
-export function hasManyItems({ groups, items, temperature }: WelfareProblem): boolean {
-  return temperature === 0 && items > WORTHWHILE * (groups + 1)
+/**
+ * Whether an optimum at temperature 0 is better sought among a few of the items: of one context without guardrails, where
+ * any few items have policies, and few are enough.
+ */
+export function hasManyItems({ groups, items, temperature, contexts, guardrails }: WelfareProblem): boolean {
+  const plain = contexts.weights.length === 1 && guardrails.limits.length === 0
+  return plain && temperature === 0 && items > WORTHWHILE * (groups + 1)
 }
 
 /**
- * Finds an optimum at temperature 0 among a few of many items (column generation: Dantzig & Wolfe, Oper. Res. 8, 1960):
+ * Finds an optimum at temperature 0, of one context without guardrails, among a few of many items (column generation: Dantzig & Wolfe, Oper. Res. 8, 1960):
  * an optimal policy needs at most one item more than there are groups. Starts from the items that are best for single
  * groups, for their mean and for the worst off; solves for them; adds those whose aggregated reward at the weights found
  * is above all of theirs; and so on until there are none: then the duality gap of the few is that of all.

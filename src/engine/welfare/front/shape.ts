@@ -1,49 +1,124 @@
 import type { Random } from '../../numeric/random.ts'
-
-/** Points of a front, as utilities of the groups: count × G, row-major. */
-export type Points = { count: number; groups: number; utilities: Float64Array }
+import type { Points } from './points.ts'
 
 const SAMPLES = 20_000
-const EXACT_GROUPS = 3
+
+/** A volume and its standard error: 0 where it is exact. */
+export type Volume = { volume: number; error: number }
 
 /**
- * The hypervolume: the volume of {x ≥ 0 : x ≤ some point}, above the anchors, where utilities are 0. Exact for up to
- * three groups, by sweeping one utility; sampled in the box of the groups' best above that.
+ * The hypervolume: the volume of {x ≥ 0 : x ≤ some point}, above the anchors, where utilities are 0. Exact for up to three
+ * groups, by sweeping one utility; sampled above that.
  */
-export function hypervolume(
-  { count, groups, utilities }: Points,
-  random: Random,
-): { volume: number; error: number } {
-  const points = Array.from({ length: count }, (_, k) =>
-    utilities.slice(k * groups, (k + 1) * groups),
-  ).filter((point) => point.every((value) => value > 0))
-  if (points.length === 0) return { volume: 0, error: 0 }
-  if (groups <= EXACT_GROUPS) return { volume: sweep(points, groups), error: 0 }
-
-  const best = points[0].map((_, g) => points.reduce((top, point) => Math.max(top, point[g]), 0))
-  const box = best.reduce((product, side) => product * side, 1)
-  const sample = new Float64Array(groups)
-  let inside = 0
-  for (let s = 0; s < SAMPLES; s++) {
-    for (let g = 0; g < groups; g++) sample[g] = best[g] * random()
-    if (points.some((point) => point.every((value, g) => value >= sample[g]))) inside++
+export function hypervolume({ count, groups, utilities }: Points, random: Random): Volume {
+  const kept: Float64Array[] = []
+  for (let k = 0; k < count; k++) {
+    const point = utilities.subarray(k * groups, (k + 1) * groups)
+    if (point.every((value) => value > 0)) kept.push(point)
   }
-  const share = inside / SAMPLES
-  return { volume: share * box, error: box * Math.sqrt((share * (1 - share)) / SAMPLES) }
+  if (kept.length === 0) return { volume: 0, error: 0 }
+  if (groups <= 3) {
+    // Fewer coordinates are as good as three with sides of 1.
+    const sided = kept.map((point) => [point[0], point[1] ?? 1, point[2] ?? 1] as const)
+    return { volume: swept(sided), error: 0 }
+  }
+  return sampled(kept, groups, random)
 }
 
-/** Slices along the last coordinate: between two levels, the slice is the front of the points above them. */
-function sweep(points: Float64Array[], dimension: number): number {
-  if (dimension === 1) return points.reduce((top, point) => Math.max(top, point[0]), 0)
-  const last = dimension - 1
-  const sorted = points.toSorted((a, b) => b[last] - a[last])
+/**
+ * From the largest last coordinate down: the slice between two levels is the area under the staircase of the points above.
+ * The staircase has its first coordinates ascending and its second descending.
+ */
+function swept(points: (readonly [number, number, number])[]): number {
+  const sorted = points.toSorted((a, b) => b[2] - a[2])
+  const first = new Float64Array(sorted.length)
+  const second = new Float64Array(sorted.length)
+  let steps = 0
+  let area = 0
   let volume = 0
   for (let k = 0; k < sorted.length; k++) {
-    const below = k + 1 < sorted.length ? sorted[k + 1][last] : 0
-    const thickness = sorted[k][last] - below
-    if (thickness > 0) volume += thickness * sweep(sorted.slice(0, k + 1), last)
+    const [x, y, level] = sorted[k]
+    // Steps from `from` on reach at least as far as x; those before it that are no higher than y are covered.
+    let from = 0
+    for (let end = steps; from < end; ) {
+      const middle = (from + end) >> 1
+      if (first[middle] < x) from = middle + 1
+      else end = middle
+    }
+    if (from === steps || second[from] < y) {
+      let begin = from
+      while (begin > 0 && second[begin - 1] <= y) begin--
+      const end = from < steps && first[from] === x ? from + 1 : from
+      const left = begin > 0 ? first[begin - 1] : 0
+      const beyond = end < steps ? second[end] : 0
+      area += (x - left) * (y - beyond)
+      for (let s = begin; s < end; s++) area -= (first[s] - (s > 0 ? first[s - 1] : 0)) * (second[s] - beyond)
+      first.copyWithin(begin + 1, end, steps)
+      second.copyWithin(begin + 1, end, steps)
+      first[begin] = x
+      second[begin] = y
+      steps += 1 - (end - begin)
+    }
+    volume += area * (level - (k + 1 < sorted.length ? sorted[k + 1][2] : 0))
   }
   return volume
+}
+
+/**
+ * An unbiased estimate, from points drawn in the box of the groups' best, or where that is larger than all boxes together,
+ * from points drawn in a box that is itself drawn by volume, each counted as one over the number of boxes that hold it
+ * (Karp & Luby, FOCS 1983).
+ */
+function sampled(points: Float64Array[], groups: number, random: Random): Volume {
+  const volumes = points.map((point) => point.reduce((product, side) => product * side, 1))
+  const total = volumes.reduce((sum, volume) => sum + volume, 0)
+  const best = Float64Array.from({ length: groups }, (_, g) =>
+    points.reduce((top, point) => Math.max(top, point[g]), 0),
+  )
+  const box = best.reduce((product, side) => product * side, 1)
+  if (!Number.isFinite(total)) return { volume: Number.POSITIVE_INFINITY, error: Number.POSITIVE_INFINITY }
+  if (total === 0) return { volume: 0, error: 0 }
+
+  // Large boxes first: most draws are then found in one of the first.
+  const order = volumes.map((_, k) => k).sort((a, b) => volumes[b] - volumes[a])
+  const corners = new Float64Array(points.length * groups)
+  const upTo = new Float64Array(points.length)
+  let sum = 0
+  order.forEach((k, place) => {
+    corners.set(points[k], place * groups)
+    sum += volumes[k] / total
+    upTo[place] = sum
+  })
+  const draw = new Float64Array(groups)
+  const holds = (place: number) => {
+    const at = place * groups
+    for (let g = 0; g < groups; g++) if (corners[at + g] < draw[g]) return false
+    return true
+  }
+  let mean = 0
+  let squares = 0
+  const whole = box <= total
+  for (let s = 0; s < SAMPLES; s++) {
+    let value = 0
+    if (whole) {
+      for (let g = 0; g < groups; g++) draw[g] = best[g] * random()
+      let place = 0
+      while (place < points.length && !holds(place)) place++
+      value = place < points.length ? 1 : 0
+    } else {
+      const at = random() * sum
+      let chosen = 0
+      while (chosen < points.length - 1 && upTo[chosen] <= at) chosen++
+      for (let g = 0; g < groups; g++) draw[g] = corners[chosen * groups + g] * random()
+      let held = 0
+      for (let place = 0; place < points.length; place++) if (holds(place)) held++
+      value = 1 / held
+    }
+    mean += value / SAMPLES
+    squares += (value * value) / SAMPLES
+  }
+  const size = whole ? box : total
+  return { volume: size * mean, error: size * Math.sqrt(Math.max(0, squares - mean * mean) / SAMPLES) }
 }
 
 /**

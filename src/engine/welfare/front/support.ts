@@ -1,199 +1,232 @@
-import type { LinearProgramSolver } from '../../numeric/linear-program.ts'
 import { drawFromSimplex, type Random } from '../../numeric/random.ts'
-import type { WelfareProblem } from '../problem.ts'
 import { EQUAL } from './dominance.ts'
+import type { Points } from './points.ts'
+import { type HalfSpaces, optimalVertex, type Vertex } from './vertex.ts'
 
-/** Which group weights make an item of the front a best one. */
-export type Support = {
-  /** The centre of those weights, on the simplex; null where there are none, and the item is unsupported. */
-  weights: Float64Array | null
-  /** max_j λ·u_j − λ·u_i at these weights, recomputed. */
-  gap: number
-  /** The part of the simplex that they fill, and its standard error (0 where it is exact). */
-  share: number
-  shareError: number
-}
+/** A lottery over points: which, and with what probabilities, which sum to 1. */
+export type Lottery = { points: number[]; probabilities: number[] }
 
-/** Sampled weights from which shares are estimated where there are more than two groups. */
-const SAMPLES = 20_000
-/** An item is best at given weights where it is within this of the best, relative to Σ_g λ_g·range_g. */
-const TIE = 1e-9
-/** A cell that holds no ball of this radius is thin; no point with weights above this, empty. */
-const THIN = 1e-9
-/** What linear programs let pass. */
-const VIOLATED = 1e-10
+/** What there is to say for a point: weights at which it is a best one, or a lottery that all groups prefer to it. */
+export type Verdict = { weights: Float64Array; lottery: null } | { weights: null; lottery: Lottery }
+
+/** Draws of weights whose best points are supported without more ado. */
+const DRAWS = 1000
+/** A point that is best with no weight below this is supported for sure; below, the lottery decides. */
+const SURE = 1e-6
+/** What a lottery has so little of it can do without. */
+const TRACE = 1e-12
 
 /**
- * For each item i of the front, the cell {λ on the simplex : λ·u_i ≥ λ·u_j for all j}: its Chebyshev centre, by a
- * linear program, and its share of the simplex, exactly for two groups and by sampling for more.
+ * Tells the points that some weights λ > 0 support from those that a lottery beats. Exactly one of the two holds (Gale,
+ * Kuhn & Tucker 1951), and one linear program for each point proves either:
+ *
+ * maximise ε − α/EQUAL  subject to  λ·(u_j − u_i) ≤ α for all j,  λ_g ≥ ε ≥ 0,  α ≥ 0,  Σ λ = 1.
+ *
+ * Where ε > 0 the point is a best one at λ, but for α < EQUAL. Otherwise the multipliers y_j make a lottery y/Σy that no
+ * group likes less than the point; among such lotteries one whose least gain is largest.
+ *
+ * Rivals need only be sought among the points that are known to be supported (Dulá & Helgason, European Journal of
+ * Operational Research 92, 1996): whatever else beats a point at some weights is thereby found to be supported too.
+ *
+ * @param points different from each other, none dominated, in units of each group's range
+ * @param decided told how many points are decided
+ * @returns a verdict for each point, and the indices of those that are supported
  */
-export function supports(
-  problem: WelfareProblem,
-  front: number[],
-  tolerance: Float64Array,
-  maximise: LinearProgramSolver,
+export function verdicts(
+  points: Points,
   random: Random,
-): Support[] {
-  const shares =
-    problem.groups <= 2 ? exactShares(problem, front, tolerance) : sampledShares(problem, front, random)
-  return front.map((item, k) => {
-    const weights = centreOfCell(problem, front, item, tolerance, maximise)
-    const gap = weights === null ? 0 : gapAt(problem, front, item, weights)
-    return { weights, gap, ...shares[k] }
-  })
-}
-
-/**
- * The centre of the largest ball within the cell, measured within the plane Σλ = 1; where the cell is too thin to hold
- * one, the point of the cell whose least weight is largest when every group's range counts as 1.
- */
-function centreOfCell(
-  { groups, items, utilities: u }: WelfareProblem,
-  front: number[],
-  item: number,
-  tolerance: Float64Array,
-  maximise: LinearProgramSolver,
-): Float64Array | null {
-  if (groups === 1) return Float64Array.of(1)
-  const leads = front
-    .map((other) =>
-      Float64Array.from({ length: groups }, (_, g) => u[g * items + item] - u[g * items + other]),
-    )
-    .filter((lead) => lead.some((value, g) => Math.abs(value) > tolerance[g]))
-  const inPlane = Math.sqrt(1 - 1 / groups)
-  const ball = pointOfCell(groups, leads.map(halfSpace), inPlane, maximise)
-  if (ball === null) return null
-  if (ball[groups] > THIN) return onSimplex(ball.subarray(0, groups))
-
-  // A group that is indifferent has no say in any scale.
-  const unit = tolerance.map((value) => (value > 0 ? value / EQUAL : 1))
-  const scaled = leads.map((lead) => ({ ...halfSpace(lead.map((value, g) => value / unit[g])), depth: 0 }))
-  const point = pointOfCell(groups, scaled, 1, maximise)
-  if (point === null || !(point[groups] > THIN)) return null
-  return onSimplex(point.subarray(0, groups).map((weight, g) => weight / unit[g]))
-}
-
-/** {λ : normal·λ ≥ 0}, the normal of length 1, and how far a step of 1 within the plane Σλ = 1 can lead into it. */
-type HalfSpace = { normal: Float64Array; depth: number }
-
-function halfSpace(lead: Float64Array): HalfSpace {
-  const length = Math.hypot(...lead)
-  const normal = lead.map((value) => value / length)
-  const sum = normal.reduce((a, b) => a + b, 0)
-  return { normal, depth: Math.sqrt(Math.max(0, 1 - (sum * sum) / normal.length)) }
-}
-
-/**
- * (λ, r) on the simplex with the largest r such that normal·λ ≥ depth·r in every half-space and λ_g ≥ margin·r; null
- * where there is none. Few of the half-spaces matter, so that only those are added that a solution violates.
- */
-function pointOfCell(
-  groups: number,
-  halfSpaces: HalfSpace[],
-  margin: number,
-  maximise: LinearProgramSolver,
-): Float64Array | null {
-  const width = groups + 1
-  const objective = new Float64Array(width)
-  objective[groups] = 1
-  const row = ({ normal, depth }: HalfSpace) => [...normal, -depth]
-  const margins = Array.from({ length: groups }, (_, g) =>
-    Array.from({ length: width }, (_, c) => (c === g ? 1 : c === groups ? -margin : 0)),
-  )
-  const plane = Array.from({ length: width }, (_, c) => (c < groups ? 1 : 0))
-  let added: HalfSpace[] = []
-  for (;;) {
-    const rows = [...added.map(row), ...margins, plane]
-    const rowLower = new Float64Array(rows.length)
-    const rowUpper = new Float64Array(rows.length).fill(Number.POSITIVE_INFINITY)
-    rowLower[rows.length - 1] = rowUpper[rows.length - 1] = 1
-    const point = maximise({ objective, rows: Float64Array.from(rows.flat()), rowLower, rowUpper })
-    if (point === null) return null
-    const violated = halfSpaces
-      .map((space) => ({ space, room: roomIn(space, point) }))
-      .filter(({ space, room }) => room < -VIOLATED && !added.includes(space))
-      .sort((a, b) => a.room - b.room)
-    if (violated.length === 0) return point
-    added = [...added, ...violated.slice(0, width).map(({ space }) => space)]
+  decided: (count: number) => void,
+): { verdicts: Verdict[]; supported: Int32Array } {
+  const { count, groups, utilities: u } = points
+  const found = new Array<Verdict | null>(count).fill(null)
+  const frame = new Int32Array(count)
+  let framed = 0
+  const open = Int32Array.from({ length: count }, (_, i) => i)
+  const place = open.slice()
+  let opened = count
+  const close = (i: number) => {
+    const last = open[--opened]
+    open[place[i]] = last
+    place[last] = place[i]
   }
-}
-
-function roomIn({ normal, depth }: HalfSpace, point: Float64Array): number {
-  let room = -depth * point[normal.length]
-  for (let g = 0; g < normal.length; g++) room += normal[g] * point[g]
-  return room
-}
-
-function onSimplex(point: Float64Array): Float64Array {
-  let sum = 0
-  for (const weight of point) sum += Math.max(0, weight)
-  return Float64Array.from(point, (weight) => Math.max(0, weight) / sum)
-}
-
-function gapAt(
-  { groups, items, utilities: u }: WelfareProblem,
-  front: number[],
-  item: number,
-  weights: Float64Array,
-) {
-  const value = (i: number) => {
-    let sum = 0
-    for (let g = 0; g < groups; g++) sum += weights[g] * u[g * items + i]
-    return sum
+  const support = (i: number, weights: Float64Array) => {
+    found[i] = { weights, lottery: null }
+    frame[framed++] = i
+    close(i)
   }
-  const own = value(item)
-  return front.reduce((gap, other) => Math.max(gap, value(other) - own), 0)
-}
 
-/** Shares for one group (all best items alike) and for two: the upper envelope of the lines t·u_1i + (1 − t)·u_2i. */
-function exactShares(
-  { groups, items, utilities: u }: WelfareProblem,
-  front: number[],
-  tolerance: Float64Array,
-) {
-  if (groups === 1) return front.map(() => ({ share: 1 / front.length, shareError: 0 }))
-  return front.map((item) => {
-    let low = 0
-    let high = 1
-    let twins = 0
-    for (const other of front) {
-      const first = u[item] - u[other]
-      const second = u[items + item] - u[items + other]
-      if (Math.abs(first) <= tolerance[0] && Math.abs(second) <= tolerance[1]) twins++
-      else {
-        // Better than the other where second + t·(first − second) ≥ 0.
-        const at = second / (second - first)
-        if (first > second) low = Math.max(low, at)
-        else high = Math.min(high, at)
+  const drawn = new Float64Array(groups)
+  for (let s = Math.min(DRAWS, count); s > 0; s--) {
+    drawFromSimplex(random, drawn)
+    if (!drawn.every((weight) => weight > SURE)) continue
+    const best = bestAt(points, drawn)
+    if (found[best] === null) support(best, drawn.slice())
+  }
+
+  /** The point of a list that is worth most above i at z = (λ, ε, α), if more than α; else −1. */
+  const rival = (i: number, z: Float64Array, list: Int32Array, length: number) => {
+    let most = z[groups + 1] + EQUAL
+    for (let g = 0; g < groups; g++) most += z[g] * u[i * groups + g]
+    let best = -1
+    for (let l = 0; l < length; l++) {
+      const row = list[l] * groups
+      let value = 0
+      for (let g = 0; g < groups; g++) value += z[g] * u[row + g]
+      if (value > most) {
+        most = value
+        best = list[l]
       }
     }
-    return { share: Math.max(0, high - low) / twins, shareError: 0 }
+    return best
+  }
+  const first = groups + 3
+  const program = (i: number, complete: boolean): HalfSpaces => ({
+    ...supportProgram(points, i, complete ? 0 : 1),
+    mostViolated(z) {
+      const own = violatedSign(z, groups)
+      if (own >= 0) return own
+      // That some lottery beats the point is settled here; which one does so best, once all supported points are known.
+      if (!complete && z[groups + 1] > SURE) return -1
+      const known = rival(i, z, frame, framed)
+      if (known >= 0) return first + known
+      if (complete) return -1
+      const other = rival(i, z, open, opened)
+      if (other < 0) return -1
+      if (z[groups] > SURE) support(other, onSimplex(z.subarray(0, groups)))
+      return first + other
+    },
   })
+
+  const beaten: { point: number; lottery: Lottery }[] = []
+  for (let i = 0; i < count; i++) {
+    if (found[i] !== null) continue
+    const vertex = optimalVertex(program(i, false))
+    const best = vertex.z[groups] > SURE && vertex.z[groups + 1] <= EQUAL
+    const lottery = best ? null : lotteryOf(points, i, vertex)
+    if (lottery === null) support(i, flooredWeights(vertex.z.subarray(0, groups)))
+    else {
+      beaten.push({ point: i, lottery })
+      close(i)
+    }
+    decided(count - opened)
+  }
+  for (const { point, lottery } of beaten) {
+    const best = lotteryOf(points, point, optimalVertex(program(point, true)))
+    found[point] = { weights: null, lottery: best ?? lottery }
+  }
+  return { verdicts: found as Verdict[], supported: frame.slice(0, framed).sort() }
 }
 
-function sampledShares({ groups, items, utilities: u }: WelfareProblem, front: number[], random: Random) {
-  const hits = new Float64Array(front.length)
-  const weights = new Float64Array(groups)
-  const values = new Float64Array(front.length)
-  for (let s = 0; s < SAMPLES; s++) {
-    drawFromSimplex(random, weights)
-    values.fill(0)
-    for (let g = 0; g < groups; g++) {
-      for (let k = 0; k < front.length; k++) values[k] += weights[g] * u[g * items + front[k]]
-    }
-    let top = Number.NEGATIVE_INFINITY
-    let bottom = Number.POSITIVE_INFINITY
-    for (const value of values) {
-      if (value > top) top = value
-      if (value < bottom) bottom = value
-    }
-    const level = top - TIE * (top - bottom)
-    let tied = 0
-    for (const value of values) if (value >= level) tied++
-    for (let k = 0; k < front.length; k++) if (values[k] >= level) hits[k] += 1 / tied
+/**
+ * Everything of the program in (λ, ε, α) but which half-space to look at; rival j is half-space G + 3 + j. With a margin of 0
+ * the objective has no ε, and the multipliers are those of the lottery whose least gain is largest, and of nothing else.
+ */
+function supportProgram(
+  { groups, utilities: u }: Points,
+  i: number,
+  margin: 0 | 1,
+): Omit<HalfSpaces, 'mostViolated'> {
+  const [least, above] = [groups, groups + 1]
+  const objective = new Float64Array(groups + 2)
+  objective[least] = margin
+  objective[above] = -1 / EQUAL
+  return {
+    dimension: groups + 2,
+    objective,
+    // Equal weights, ε as large as they are, and α = 0.
+    basis: [...Array.from({ length: groups }, (_, g) => g + 1), 0, groups + 2],
+    equation: 0,
+    write(k, row) {
+      row.fill(0)
+      if (k === 0) {
+        row.fill(1, 0, groups)
+        return 1
+      }
+      if (k <= groups) {
+        row[k - 1] = 1
+        row[least] = -1
+      } else if (k === groups + 1) row[least] = 1
+      else if (k === groups + 2) row[above] = 1
+      else {
+        const j = k - groups - 3
+        for (let g = 0; g < groups; g++) row[g] = u[i * groups + g] - u[j * groups + g]
+        row[above] = 1
+      }
+      return 0
+    },
   }
-  return front.map((_, k) => {
-    const share = hits[k] / SAMPLES
-    return { share, shareError: Math.sqrt((share * (1 - share)) / SAMPLES) }
+}
+
+/** The one of λ_g ≥ ε, ε ≥ 0 and α ≥ 0 that is violated most, or −1. */
+function violatedSign(z: Float64Array, groups: number): number {
+  let worst = -1
+  let most = TRACE
+  for (let g = 0; g < groups; g++) {
+    if (z[groups] - z[g] > most) {
+      most = z[groups] - z[g]
+      worst = g + 1
+    }
+  }
+  if (-z[groups] > most) {
+    most = -z[groups]
+    worst = groups + 1
+  }
+  return -z[groups + 1] > most ? groups + 2 : worst
+}
+
+/** The lottery that the multipliers make, if no group likes it less than the point, and some group more; else null. */
+function lotteryOf(
+  { groups, utilities: u }: Points,
+  i: number,
+  { basis, multipliers }: Vertex,
+): Lottery | null {
+  let sum = 0
+  basis.forEach((k, l) => {
+    if (k >= groups + 3) sum += multipliers[l]
   })
+  const drawn = basis
+    .map((k, l) => ({ point: k - groups - 3, probability: multipliers[l] / sum }))
+    .filter(({ point, probability }) => point >= 0 && probability > TRACE)
+    .sort((a, b) => a.point - b.point)
+  const total = drawn.reduce((all, { probability }) => all + probability, 0)
+  let most = 0
+  for (let g = 0; g < groups; g++) {
+    let gain = 0
+    for (const { point, probability } of drawn)
+      gain += (probability / total) * (u[point * groups + g] - u[i * groups + g])
+    if (!(gain >= -EQUAL)) return null
+    most = Math.max(most, gain)
+  }
+  if (!(most > EQUAL)) return null
+  return {
+    points: drawn.map(({ point }) => point),
+    probabilities: drawn.map(({ probability }) => probability / total),
+  }
+}
+
+/** The point that is worth most at weights. */
+function bestAt({ count, groups, utilities: u }: Points, weights: Float64Array): number {
+  let best = 0
+  let most = Number.NEGATIVE_INFINITY
+  for (let k = 0; k < count; k++) {
+    let value = 0
+    for (let g = 0; g < groups; g++) value += weights[g] * u[k * groups + g]
+    if (value > most) {
+      most = value
+      best = k
+    }
+  }
+  return best
+}
+
+/** Weights none of which is 0: a weight of EQUAL moves no value by more than what counts as equal. */
+function flooredWeights(weights: Float64Array): Float64Array {
+  return onSimplex(weights.map((weight) => Math.max(weight, EQUAL)))
+}
+
+/** Weights scaled to sum to 1. */
+export function onSimplex(weights: Float64Array): Float64Array {
+  let sum = 0
+  for (const weight of weights) sum += weight
+  return weights.map((weight) => weight / sum)
 }

@@ -1,0 +1,71 @@
+import { pricedProgramSolver } from '../numeric/linear-program.ts'
+import { extremesOf, reachOf } from './contexts.ts'
+import { raiseGap, raiseInside, raiseLeast } from './floors.ts'
+import { innerStart } from './gains.ts'
+import { leximin } from './leximin.ts'
+import { maximin } from './maximin.ts'
+import { notConverged, optimise } from './optimise.ts'
+import type { Optimum, WelfareProblem } from './problem.ts'
+import { scalingOf } from './scaling.ts'
+import { utilitiesOf } from './table.ts'
+import { inUnits, outOfUnits } from './units.ts'
+
+/**
+ * Kalai–Smorodinsky: every group gets the same part, as large as can be, of the most that it could get if nobody lost,
+ * b_g = max {x_g(p) : x(p) ≥ 0, guardrails}; and whoever can have more without others having less has it, as by leximin
+ * (Kalai & Smorodinsky, Econometrica 43, 1975; Imai, Econometrica 51, 1983).
+ *
+ * W = min_g x_g/b_g, a number without unit, with Σ_g λ_g b_g = 1. b does not depend on the temperature.
+ *
+ * @throws NoGains where no policy gives every group a gain
+ * @throws NoRoom where no policy meets all guardrails with room to spare
+ */
+export async function kalaiSmorodinsky(problem: WelfareProblem): Promise<Optimum> {
+  const { best, error } = await bestWithoutLoss(problem)
+  const optimum = outOfUnits(problem, best, await leximin(inUnits(problem, best)))
+  const { certificate, welfare } = optimum
+  const relativeGap = certificate.relativeGap + error
+  return { ...optimum, certificate: { ...certificate, gap: certificate.gap + error * welfare, relativeGap } }
+}
+
+/**
+ * b, and the largest part of one by which it might be larger.
+ *
+ * @throws NoGains where some b_g is not above 0
+ */
+export async function bestWithoutLoss(
+  problem: WelfareProblem,
+): Promise<{ best: Float64Array; error: number }> {
+  innerStart(problem, scalingOf(problem, maximin, maximin.link), true)
+  const { groups } = problem
+  const { least, most } = extremesOf(problem)
+  if (problem.guardrails.limits.length === 0 && least.every((value) => value >= 0))
+    return { best: most, error: 0 }
+
+  const solve = await pricedProgramSolver()
+  const cold = { ...problem, temperature: 0 }
+  const start = optimise(
+    inUnits(
+      cold,
+      reachOf(cold).map((reach) => reach || 1),
+    ),
+    maximin,
+  ).policy
+  const best = new Float64Array(groups)
+  const x = new Float64Array(groups)
+  let error = 0
+  for (let g = 0; g < groups; g++) {
+    const raised = new Uint8Array(groups)
+    raised[g] = 1
+    const raise = { raised, floors: new Float64Array(groups) }
+    const found = raiseLeast(cold, raise, start, solve) ?? raiseInside(cold, raise)
+    if (found === null) throw notConverged(null)
+    utilitiesOf(cold, found.policy, x)
+    best[g] = x[g]
+    // A floor that is paid for has to be met with equality: what there is above it is part of the gap.
+    let gap = raiseGap(cold, raised, found).gap
+    for (let h = 0; h < groups; h++) if (h !== g) gap += found.weights[h] * Math.max(0, x[h])
+    error = Math.max(error, gap / best[g])
+  }
+  return { best, error }
+}

@@ -1,0 +1,211 @@
+import { type Certified, certify, errorOf } from '../certificate.ts'
+import { gibbsInContexts, normalisedIn } from '../contexts.ts'
+import { innerStart } from '../gains.ts'
+import { slackRows, valuesAt } from '../guardrails.ts'
+import { maximin } from '../maximin.ts'
+import type { WelfareFunction, WelfareProblem } from '../problem.ts'
+import { scalingOf } from '../scaling.ts'
+import type { Found } from '../search.ts'
+import { type Curve, orderOf } from './curve.ts'
+import { type Levels, levelsOf } from './levels.ts'
+import type { Equations } from './newton.ts'
+import { followRanks } from './path.ts'
+import { type Point, products, type RankProblem } from './point.ts'
+
+/** An error below this is rounding. */
+const ROUNDING = 1e-13
+/** An error above this is worth another round. */
+const ACCEPTED = 1e-12
+/** A policy that follows from the weights is preferred to a closer one that does not, up to this error. */
+const TIED = 1e-9
+/** A path that is nearer to its end than this is lost in rounding. */
+const END = 1e-16
+const ROUNDS = 40
+/** So many points without a lower error are enough. */
+const PATIENCE = 5
+/** Bends nearer to each other than this are one. */
+const SAME = 1e-12
+/** A rank is added where it makes this part of what the ranks of a policy make in the mean. */
+const LEAST = 0.1
+
+/**
+ * Finds an optimum of a rank-dependent welfare function. Where Φ is curved it is made straight between bends, which
+ * leaves fewer weights to choose from, all of them in Λ, and so a bound from above; then bends are added where the policy
+ * found has its ranks, N_k, until the bound is what W is worth there.
+ *
+ * @throws NoRoom where no policy meets all guardrails with room to spare
+ */
+export function searchRanks(
+  problem: WelfareProblem,
+  welfareFunction: WelfareFunction,
+  curve: Curve,
+): Found | null {
+  const { population } = problem
+  const posed = rankProblem(problem, welfareFunction)
+  const { policy } = innerStart(problem, scalingOf(problem, welfareFunction, maximin.link), false)
+  let bends =
+    curve.bends ??
+    merged(Float64Array.of(1 / 2, 1), ranksAt(utilitiesUnder(problem, policy), population).ranks)
+  let best: Found | null = null
+  let iterations = 0
+  for (let round = 0; round < ROUNDS; round++) {
+    const { judge, found } = referee(problem, welfareFunction, posed)
+    const levels = levelsOf(curve, bends, population)
+    iterations += followRanks(posed.scaled, levels, policy, judge(levels))
+    const { certified, tied, end } = found()
+    if (certified !== null && (best === null || errorOf(certified) < errorOf(best.certified)))
+      best = { certified, tied, iterations }
+    if (best === null || certified === null || errorOf(best.certified) <= ACCEPTED) break
+    if (curve.bends !== null) break
+    // The end of the path is the optimum of the straightened Φ, which may be elsewhere than the best policy on the way.
+    const before = bends.length
+    for (const x of [end, certified.utilities])
+      bends = merged(bends, missedRanks(curve, bends, x, population))
+    if (bends.length === before) break
+  }
+  return best === null ? null : { ...best, iterations }
+}
+
+/** A problem in units of its welfare, and of the slacks of each guardrail. */
+type Posed = { scaled: RankProblem; unit: number; sizes: Float64Array }
+
+function rankProblem(problem: WelfareProblem, welfareFunction: WelfareFunction): Posed {
+  const { groups, items, utilities, population, reference, contexts, temperature } = problem
+  const slacks = slackRows(problem)
+  const count = problem.guardrails.limits.length
+  const largest = (table: Float64Array, row: number) =>
+    table.subarray(row * items, (row + 1) * items).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  const reach = Float64Array.from({ length: groups }, (_, g) => largest(utilities, g))
+  const least = reach.reduce((low, size) => (size > 0 ? Math.min(low, size) : low), Number.POSITIVE_INFINITY)
+  const sizes = Float64Array.from({ length: count }, (_, k) => largest(slacks, k) || 1)
+  const unit = Number.isFinite(least)
+    ? welfareFunction.value(
+        reach.map((size) => size || least),
+        population,
+      )
+    : 1
+  const table = new Float64Array((groups + count) * items)
+  for (let at = 0; at < utilities.length; at++) table[at] = utilities[at] / unit
+  for (let at = 0; at < slacks.length; at++)
+    table[utilities.length + at] = slacks[at] / sizes[Math.floor(at / items)]
+  const scaled = {
+    groups: groups + count,
+    people: groups,
+    items,
+    utilities: table,
+    population,
+    reference,
+    temperature: temperature / unit,
+    contexts,
+  }
+  return { scaled, unit, sizes }
+}
+
+/** Certifies points in the problem's own units, and keeps the best. */
+function referee(problem: WelfareProblem, welfareFunction: WelfareFunction, { unit, sizes }: Posed) {
+  const { groups, items, temperature, contexts } = problem
+  const slacks = slackRows(problem)
+  const best: Record<'free' | 'tied', Certified | null> = { free: null, tied: null }
+  const lower = (
+    kind: 'free' | 'tied',
+    policy: Float64Array,
+    weights: Float64Array,
+    prices: Float64Array,
+  ) => {
+    const certified = certify(problem, welfareFunction, policy, weights, prices, slacks)
+    const last = best[kind]
+    if (last !== null && !(errorOf(certified) < errorOf(last))) return false
+    if (Number.isFinite(errorOf(certified))) best[kind] = certified
+    return true
+  }
+  let end: Float64Array = new Float64Array(groups)
+  const judge = (levels: Levels) => {
+    let stale = 0
+    return (at: Point, { weights }: Equations) => {
+      const policy = normalisedIn(contexts, at.policy)
+      if (products(at).sum > END) end = utilitiesUnder(problem, policy)
+      const prices = at.prices.map((price, k) => (price * unit) / sizes[k])
+      const candidates = [weights.slice(0, groups), limitOf(problem, levels, at)]
+      stale++
+      for (const candidate of candidates) {
+        if (lower('free', policy, candidate, prices)) stale = 0
+        if (temperature === 0) continue
+        welfareFunction.project(candidate, problem.population)
+        const tied = new Float64Array(items)
+        gibbsInContexts(problem, valuesAt(problem, slacks, candidate, prices), tied)
+        if (lower('tied', tied, candidate, prices)) stale = 0
+      }
+      const last = (temperature > 0 ? best.tied : best.free) ?? best.free
+      const error = last === null ? Number.POSITIVE_INFINITY : errorOf(last)
+      return error <= ROUNDING || stale > (error <= TIED ? PATIENCE : 10 * PATIENCE)
+    }
+  }
+  const found = (): { certified: Certified | null; tied: boolean; end: Float64Array } => {
+    const { free, tied } = best
+    if (tied !== null && (free === null || errorOf(tied) <= Math.max(TIED, errorOf(free))))
+      return { certified: tied, tied: true, end }
+    return { certified: free, tied: false, end }
+  }
+  return { judge, found }
+}
+
+/** The weights at which parts that the path takes to zero, or to their caps, are there. */
+function limitOf({ groups, population }: WelfareProblem, levels: Levels, at: Point): Float64Array {
+  const weights = population.map((n) => levels.mean * n)
+  for (let e = 0; e < at.parts.length; e++) {
+    if (at.parts[e] < 1e-3 * at.above[e]) continue
+    weights[e % groups] += at.rests[e] < 1e-3 * at.below[e] ? levels.caps[e] : at.parts[e]
+  }
+  return weights
+}
+
+function utilitiesUnder({ groups, items, utilities: u }: WelfareProblem, policy: Float64Array): Float64Array {
+  return Float64Array.from({ length: groups }, (_, g) => {
+    let sum = 0
+    for (let i = 0; i < items; i++) sum += u[g * items + i] * policy[i]
+    return sum
+  })
+}
+
+/** N_k, the population of the k worst off, for all k. */
+function ranksAt(x: Float64Array, population: Float64Array): { order: number[]; ranks: Float64Array } {
+  let sum = 0
+  const order = orderOf(x)
+  const ranks = order.map((g) => {
+    sum += population[g]
+    return Math.min(sum, 1)
+  })
+  return { order, ranks: Float64Array.from(ranks) }
+}
+
+/**
+ * The ranks of a policy at which Φ is more than its straight pieces, by as much as makes a difference to W there: the sum
+ * over ranks of (Φ(N_k) − Φ̃(N_k))·(x_(k+1) − x_(k)) is by how much the bound is too large.
+ */
+function missedRanks(
+  { rise }: Curve,
+  bends: Float64Array,
+  x: Float64Array,
+  population: Float64Array,
+): Float64Array {
+  const { order, ranks } = ranksAt(x, population)
+  const excess = ranks.map((rank, k) => {
+    if (k + 1 === ranks.length) return 0
+    const after = bends.findIndex((bend) => bend >= rank)
+    if (after < 0) return 0
+    const [low, high] = [after === 0 ? 0 : bends[after - 1], bends[after]]
+    const straight = (rise(low, high) * (rank - low)) / (high - low)
+    return (rise(low, rank) - straight) * (x[order[k + 1]] - x[order[k]])
+  })
+  const total = excess.reduce((a, b) => a + b, 0)
+  return ranks.filter((_, k) => excess[k] > 0 && excess[k] >= (LEAST * total) / ranks.length)
+}
+
+/** Both lists in one, ascending, without what is there already. */
+function merged(bends: Float64Array, more: Float64Array): Float64Array {
+  const all = Array.from(bends)
+  for (const bend of more) {
+    if (bend > SAME && !all.some((other) => Math.abs(other - bend) <= SAME)) all.push(bend)
+  }
+  return Float64Array.from(all).sort()
+}
