@@ -31,7 +31,7 @@ export type Raised = {
 const ROUNDS = 200
 /** An item that is worth this little more than all that are in the program, in units of the weights' reach, is worth no more. */
 const NOTHING = 1e-13
-/** A hair, in units of a group's reach, by which a floor may be missed lest rounding make the program infeasible. */
+/** A hair, in units of its row, by which a floor may be missed lest rounding make the program infeasible. */
 const HAIR = 1e-12
 /** A row's unit is no smaller than this part of what policies can do to it. */
 const LEAST = 1e-6
@@ -49,22 +49,21 @@ export function raiseLeast(
   start: Float64Array,
   solve: PricedProgramSolver,
 ): Raised | null {
-  const { groups, items, utilities: u, contexts } = problem
+  const { groups, items, contexts } = problem
   const slacks = slackRows(problem)
   const guardrails = problem.guardrails.limits.length
   const rows = groups + guardrails
-  const row = (r: number) =>
-    r < groups
-      ? u.subarray(r * items, (r + 1) * items)
-      : slacks.subarray((r - groups) * items, (r - groups + 1) * items)
+  // Rows count from the least in each context, so that what no policy changes takes no digits.
+  const { table: counted, bases } = fromLeast(problem, slacks, rows)
+  const row = (r: number) => counted.subarray(r * items, (r + 1) * items)
   const reach = reachOf(problem)
   const x = new Float64Array(groups)
   utilitiesOf(problem, start, x)
   // A row is in units of what its group has, which may be little of what others could make it.
   const sizes = Float64Array.from({ length: rows }, (_, r) => {
-    const own = r < groups ? reach[r] : 0
-    if (own > 0) return Math.min(own, Math.max(LEAST * own, Math.abs(x[r])))
-    return row(r).reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1
+    const largest = row(r).reduce((most, value) => Math.max(most, value), 0) || 1
+    if (r >= groups || reach[r] === 0) return largest
+    return Math.min(largest, Math.max(LEAST * largest, x[r] - bases[r]))
   })
   // t is counted from what the start gives, in units of the smallest reach of those who are raised.
   let least = Number.POSITIVE_INFINITY
@@ -120,9 +119,10 @@ export function raiseLeast(
       few.forEach((item, j) => {
         table[at * width + j] = values[item] / sizes[r]
       })
+      rowLower[at] = -bases[r] / sizes[r] - HAIR
       if (r >= groups) continue
       if (raised[r] === 1) table[at * width + few.length] = -unit / sizes[r]
-      rowLower[at] = (raised[r] === 1 ? least : floors[r]) / sizes[r] - HAIR
+      rowLower[at] += (raised[r] === 1 ? least : floors[r]) / sizes[r]
     }
     const objective = new Float64Array(width)
     objective[few.length] = 1
@@ -141,6 +141,28 @@ export function raiseLeast(
     for (const item of better.slice(0, Math.max(groups, contexts.weights.length))) chosen.add(item)
     return better.length > 0
   }
+}
+
+/** Utilities and slacks less the least of each row in each context, and those together: Σ_q w_q min_i; R × n and R. */
+function fromLeast(
+  { groups, items, utilities, contexts }: WelfareProblem,
+  slacks: Float64Array,
+  rows: number,
+) {
+  const { starts, weights } = contexts
+  const table = new Float64Array(rows * items)
+  table.set(utilities)
+  table.set(slacks, groups * items)
+  const bases = new Float64Array(rows)
+  for (let r = 0; r < rows; r++) {
+    for (let q = 0; q < weights.length; q++) {
+      const own = table.subarray(r * items + starts[q], r * items + starts[q + 1])
+      const least = own.reduce((a, b) => Math.min(a, b))
+      for (let k = 0; k < own.length; k++) own[k] -= least
+      bases[r] += weights[q] * least
+    }
+  }
+  return { table, bases }
 }
 
 /** The items of a policy, and those that are best for each group in each context. */

@@ -14,6 +14,8 @@ const POSITIVE = 1e-9
 const ERROR_LIMIT = 1e-8
 /** A level with a smaller relative gap needs no second attempt. */
 const ENOUGH = 1e-10
+/** The nearest policy may cost a level so much. */
+const PRICE = 1e-9
 
 /** One level: the groups that were raised together, and the multipliers that prove how far. */
 type Level = { raised: Uint8Array; multipliers: Omit<Raised, 'policy'> }
@@ -71,19 +73,21 @@ export async function leximin(problem: WelfareProblem): Promise<Optimum> {
     weightlessFrom: () => Number.POSITIVE_INFINITY,
     link: null,
   }
-  const { certified, unique } =
+  const proven = certify(problem, supporting, found.policy, weights, prices)
+  const nearest =
     levels.length === 1 && weights.every((weight, g) => weight > 0 || reach[g] === 0)
-      ? {
-          certified: certify(problem, supporting, first.policy, weights, prices),
-          unique: first.certificate.unique,
-        }
-      : leastDivergence(problem, supporting, certify(problem, supporting, found.policy, weights, prices))
-  let { gap, relativeGap } = certified
-  for (const { raised, multipliers } of levels) {
-    const level = raiseGap(problem, raised, { ...multipliers, policy: certified.policy })
-    gap = Math.max(gap, level.gap)
-    relativeGap = Math.max(relativeGap, level.gap === 0 ? 0 : level.gap / level.size)
+      ? { certified: proven, unique: first.certificate.unique }
+      : leastDivergence(problem, supporting, proven)
+  let { certified } = nearest
+  let { gap, relativeGap } = gapsUnder(certified.policy, levels)
+  const before = gapsUnder(proven.policy, levels)
+  if (!(relativeGap <= Math.max(PRICE, before.relativeGap))) {
+    // What supports all levels together does not see a little of one that is exchanged for much of another.
+    certified = proven
+    ;({ gap, relativeGap } = before)
   }
+  gap = Math.max(gap, certified.gap)
+  relativeGap = Math.max(relativeGap, certified.relativeGap)
   if (!(relativeGap + certified.primalResidual <= ERROR_LIMIT))
     throw notConverged({ ...certified, relativeGap })
   return {
@@ -93,16 +97,25 @@ export async function leximin(problem: WelfareProblem): Promise<Optimum> {
     utilities: certified.utilities,
     welfare: maximin.value(certified.utilities),
     supportOnly: true,
-    certificate: { gap, relativeGap, iterations: first.certificate.iterations, unique },
+    certificate: { gap, relativeGap, iterations: first.certificate.iterations, unique: nearest.unique },
+  }
+
+  /** The largest gaps of levels under a policy. */
+  function gapsUnder(policy: Float64Array, of: readonly Level[]): { gap: number; relativeGap: number } {
+    let gap = 0
+    let relativeGap = 0
+    for (const { raised, multipliers } of of) {
+      const level = raiseGap(problem, raised, { ...multipliers, policy })
+      gap = Math.max(gap, level.gap)
+      relativeGap = Math.max(relativeGap, level.gap === 0 ? 0 : level.gap / level.size)
+    }
+    return { gap, relativeGap }
   }
 
   /** The largest relative gap of all levels, with one more, under its policy. */
   function errorWith(next: Raised): number {
     const all = [...levels, { raised: free.slice(), multipliers: next }]
-    return all.reduce((worst, { raised, multipliers }) => {
-      const { gap, size } = raiseGap(problem, raised, { ...multipliers, policy: next.policy })
-      return Math.max(worst, gap === 0 ? 0 : gap / size)
-    }, 0)
+    return gapsUnder(next.policy, all).relativeGap
   }
 
   /** Fixes the free groups whose multipliers show that they can have no more; there is always one. */
