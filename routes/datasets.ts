@@ -32,12 +32,14 @@ const params = Type.Object({ dataset: ref(Id) })
 const batchParams = Type.Object({ dataset: ref(Id), batch: Type.String() })
 const annotatorParams = Type.Object({ dataset: ref(Id), annotator: ref(Id) })
 
-const json = (description: string, schema: TSchema) => ({
+/** A response in JSON. */
+export const json = (description: string, schema: TSchema) => ({
   description,
   content: { 'application/json': { schema: ref(schema) } },
 })
 
-function schemaOf(
+/** The schema of an operation on datasets, with the refusals that all of them share. */
+export function schemaOf(
   operation: { operationId: string; summary: string; description: string },
   rest: Omit<FastifySchema, 'response'>,
   response: Record<number, unknown>,

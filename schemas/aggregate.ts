@@ -31,7 +31,8 @@ const Mode = named(
   }),
 )
 
-const requestMembers = {
+/** All that an aggregation takes but its data. */
+export const requestMembers = {
   ...preferenceMembers,
   model: Type.Optional(ref(Model)),
   utility: Type.Optional(ref(Utility)),
@@ -230,7 +231,7 @@ export const ContextualOptimum = named(
   ),
 )
 
-const { settings, ranking, constraints, discovery, certificate } = optimumMembers
+const { settings, ranking, constraints, discovery, data, certificate } = optimumMembers
 
 const exPostMembers = {
   function: Type.String(),
@@ -252,6 +253,7 @@ const exPostMembers = {
   groups: Type.Array(ref(ExPostGroup)),
   constraints,
   discovery,
+  data,
   certificate,
 }
 

@@ -2,6 +2,7 @@ import Type, { type Static } from 'typebox'
 import { AggregateRequest, ContextualOptimum, Optimum, Settings } from './aggregate.ts'
 import { Discovery } from './fit.ts'
 import { UtilitySettings } from './policy.ts'
+import { DataUsed } from './preferences.ts'
 import { mapOf, named, oneOf, ref } from './ref.ts'
 
 const closed = { additionalProperties: false }
@@ -323,6 +324,7 @@ export const AuditResponse = named(
         description: 'The requests with one choice changed that findings were put to.',
       }),
       discovery: Type.Optional(ref(Discovery)),
+      data: Type.Optional(ref(DataUsed)),
     },
     closed,
   ),

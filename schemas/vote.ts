@@ -1,7 +1,7 @@
 import Type, { type Static, type TSchema } from 'typebox'
 import { Discovery, FitSummary } from './fit.ts'
 import { Model, ModelSettings } from './model.ts'
-import { preferenceMembers } from './preferences.ts'
+import { DataUsed, preferenceMembers } from './preferences.ts'
 import { mapOf, named, oneOf, ref, tagged } from './ref.ts'
 
 const closed = { additionalProperties: false }
@@ -369,6 +369,7 @@ export const VoteResponse = named(
         tagged('rule', [Borda, Copeland, Schulze, RankedPairs, SplitCycle, Kemeny, MaximalLotteries]),
         { description: 'In the order of `rules`.' },
       ),
+      data: Type.Optional(ref(DataUsed)),
     },
     closed,
   ),

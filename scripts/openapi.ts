@@ -9,7 +9,7 @@ let batch = ''
 for (const example of Object.values(examples)) {
   const { method, path, request } = example
   const response = await app.inject({
-    method: method as 'GET' | 'POST' | 'DELETE',
+    method: method as 'GET' | 'POST' | 'PUT' | 'DELETE',
     url: path.replace('{batch}', batch),
     ...(request ? { payload: request } : {}),
   })

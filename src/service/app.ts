@@ -15,6 +15,7 @@ import { problemsRoute } from '../../routes/problems.ts'
 import { questionsRoute } from '../../routes/questions.ts'
 import { voteRoute } from '../../routes/vote.ts'
 import { votingRulesRoute } from '../../routes/voting-rules.ts'
+import { weightsRoutes } from '../../routes/weights.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
 import { openStore } from '../store/open.ts'
@@ -135,6 +136,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     voteRoute,
     learnRoute,
     datasetsRoutes,
+    weightsRoutes,
     welfareFunctionsRoute,
     votingRulesRoute,
     problemsRoute,

@@ -130,6 +130,12 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
     meaning: 'No batch of the dataset has this id, or it has been erased.',
     remedy: 'GET /datasets/{id}/batches lists the batches.',
   },
+  'no-such-weights': {
+    status: 404,
+    title: 'There are no such weights',
+    meaning: 'The dataset publishes no weights of this name, or not this version of them.',
+    remedy: 'PUT /datasets/{id}/weights/{name} publishes weights; …/versions lists what there is.',
+  },
   'dataset-exists': {
     status: 409,
     title: 'There is such a dataset already',

@@ -26,10 +26,8 @@ const schemas = {
   learn: LearnRequest,
 }
 const ajv = new Ajv({ discriminator: true, verbose: true, strict: false, validateFormats: false })
-for (const [name, schema] of components)
-  ajv.addSchema(READ_BY_ENGINE.has(name) ? { $id: name } : schema, name)
-
-const compiled = new Map<Operation, ValidateFunction>()
+const added = new Set<string>()
+const compiled = new Map<string, ValidateFunction>()
 
 /**
  * Checks a request against its schema, all but its tables of comparisons, rankings and rewards: nothing is coerced, and
@@ -38,11 +36,7 @@ const compiled = new Map<Operation, ValidateFunction>()
  * @throws Problem `invalid-request` that points at the member at fault
  */
 export function validate(operation: Operation, body: unknown): void {
-  let check = compiled.get(operation)
-  if (check === undefined) {
-    check = ajv.compile({ $ref: (schemas[operation] as { $id?: string }).$id })
-    compiled.set(operation, check)
-  }
+  const check = checkOf((schemas[operation] as { $id?: string }).$id as string)
   if (!check(body))
     throw invalidRequest(faultsOf(mostTelling(check.errors as ErrorObject[]), `/${operation}`))
 }
@@ -64,9 +58,23 @@ export function validateQuery(schema: TSchema, query: unknown): void {
  *
  * @throws Problem `invalid-request` that points at the member at fault
  */
-export function validateBody(schema: string, body: unknown): void {
-  const check = ajv.getSchema(schema) as ValidateFunction
+export function validateBody(name: string, body: unknown): void {
+  const check = checkOf(name)
   if (!check(body)) throw invalidRequest(faultsOf(mostTelling(check.errors as ErrorObject[]), 'this path'))
+}
+
+/** The check of a named schema. Schemas are added when one is needed, so that all that were imported are there. */
+function checkOf(name: string): ValidateFunction {
+  let check = compiled.get(name)
+  if (check === undefined) {
+    for (const [other, schema] of components) {
+      if (!added.has(other)) ajv.addSchema(READ_BY_ENGINE.has(other) ? { $id: other } : schema, other)
+      added.add(other)
+    }
+    check = ajv.compile({ $ref: name })
+    compiled.set(name, check)
+  }
+  return check
 }
 
 /** The error that says most: of a value that may be one of several things, that of the thing whose type it has. */

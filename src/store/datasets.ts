@@ -12,6 +12,7 @@ import type { Batch, CountsQuery, Dataset, Identity, Store } from './store.ts'
 import { Groups, Turns } from './turns.ts'
 import { faultsIn, isBadRow, openFile, problemOfFile } from './upload/reading.ts'
 import { literal } from './upload/sql.ts'
+import { createWeightStore, WEIGHTS_SCHEMA } from './weights.ts'
 
 /**
  * The store, written once over either database.
@@ -67,9 +68,12 @@ export function createStore(database: Database, uploadLimit: number): Store {
     }),
   )
 
+  const weights = createWeightStore(database, tablesOf, writing)
+
   return {
     kind: database.kind,
     spoolDirectory,
+    weights,
 
     async create(id, description, covariates) {
       const createdAt = new Date().toISOString()
@@ -116,11 +120,13 @@ export function createStore(database: Database, uploadLimit: number): Store {
         known.delete(id)
         await statements.run(`DROP TABLE rows_${key}`)
         await statements.run(`DROP TABLE names_${key}`)
-        await statements.run('DELETE FROM batches WHERE dataset = $1::int', [key])
+        for (const table of ['batches', 'published', 'published_versions'])
+          await statements.run(`DELETE FROM ${table} WHERE dataset = $1::int`, [key])
         await statements.run('DELETE FROM datasets WHERE key = $1::int', [key])
         return key
       })
       cache.forget(key)
+      weights.forget()
     },
 
     async claim(dataset, key) {
@@ -299,6 +305,7 @@ export function schemaSql(text: string): string[] {
       'ties BOOLEAN NOT NULL, preferences BOOLEAN NOT NULL, copies BOOLEAN NOT NULL, weights BOOLEAN NOT NULL, ' +
       'erased BOOLEAN NOT NULL DEFAULT false, PRIMARY KEY (dataset, position))',
     'CREATE INDEX IF NOT EXISTS batches_by_key ON batches (dataset, client_key)',
+    ...WEIGHTS_SCHEMA,
   ]
 }
 

@@ -6,6 +6,7 @@ export type StoreProblemKind =
   | 'unreadable-file'
   | 'no-such-dataset'
   | 'no-such-batch'
+  | 'no-such-weights'
   | 'dataset-exists'
   | 'batch-in-flight'
   | 'idempotency-key-reused'

@@ -4,6 +4,7 @@ import type { Rows } from './rows.ts'
 import type { Layout } from './upload/formats.ts'
 import type { FileType } from './upload/reading.ts'
 import type { Spooled } from './upload/spool.ts'
+import type { WeightStore } from './weights.ts'
 
 /** What is known of a dataset without counting anything. */
 export type Dataset = {
@@ -63,6 +64,7 @@ export type Store = {
   kind: 'embedded' | 'postgresql'
   /** Where uploads are put while they are read. */
   spoolDirectory: string
+  weights: WeightStore
   create(id: string, description: string | null, covariates: string[]): Promise<Dataset>
   /** In the order of ids, from the one after `after`. */
   list(after: string | null, limit: number): Promise<Dataset[]>

@@ -293,13 +293,18 @@ t.test('rewards that are not there for every group and item', (t) =>
 
 t.test('sources that are none, or too many', async (t) => {
   await refusesAll(t, '/aggregate', {
-    'no source': [{ welfare }, '/comparisons', /give comparisons, rankings, or rewards/],
-    'two sources': [compared({ rewards }), '/rewards', /give one of the two/],
-    'a source that is stored': [
-      { dataset: 'id', welfare },
-      '/dataset',
-      /is not a member .* comparisons, rankings, rewards/,
+    'no source': [
+      { welfare },
+      '/comparisons',
+      /give comparisons, rankings, rewards fitted elsewhere, or a dataset/,
     ],
+    'two sources': [compared({ rewards }), '/rewards', /give one of the two/],
+    'a source that is stored, and one that is sent': [
+      compared({ dataset: 'id' }),
+      '/comparisons',
+      /cannot be given together with dataset/,
+    ],
+    'a dataset that is no id': [{ dataset: 5, welfare }, '/dataset', /must be a string/],
   })
   await refusesAll(t, '/fit', {
     'no source for a fit': [{}, '/comparisons', /required/],
@@ -484,8 +489,8 @@ t.test('choices that there are not', async (t) => {
       /the members are function/,
     ],
     'contexts where they do not belong, and what comes later': [
-      compared({ contexts: [], dataset: 'd' }),
-      ['/contexts', '/dataset'],
+      compared({ contexts: [], datasets: 'd' }),
+      ['/contexts', '/datasets'],
       /is not a member of a request to \/aggregate; the members are comparisons/,
     ],
     'a seed below 0': [given({ seed: -1 }), '/seed', /from 0 to 4294967295/],

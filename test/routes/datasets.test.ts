@@ -102,6 +102,10 @@ t.test('a dataset is a source like comparisons in the request, and the answer sa
     ['/fit', { model: { standardErrors: 'sandwich' } }, 'FitResponse'],
     ['/fit', { groups: [{ id: 'h' }, { id: 'g' }], items: [{ id: 'b' }, { id: 'a' }] }, 'FitResponse'],
     ['/questions', { count: 1 }, 'QuestionsResponse'],
+    ['/vote', {}, 'VoteResponse'],
+    ['/vote', { margins: { pooling: 'pooled' } }, 'VoteResponse'],
+    ['/vote', { margins: { from: 'fits', pooling: 'pooled' } }, 'VoteResponse'],
+    ['/audit', { welfare: { function: 'nash' } }, 'AuditResponse'],
   ]
   for (const [path, body, schema] of bodies) {
     const stored = (await post(app, path, { dataset: 'd', ...body })).json()
@@ -315,6 +319,134 @@ t.test('of two writers with one key, one writes', async (t) => {
   for (const answer of answers.filter(({ statusCode }) => statusCode !== 201))
     refuses(t, answer, { status: 409, kind: 'batch-in-flight', says: /"key" is being read/ }, 'in flight')
   t.match((await get(app, '/datasets/d')).json(), { batches: 1, comparisons: 5000 })
+})
+
+const WEIGHTS = '/datasets/d/weights/w'
+const put = (app: FastifyInstance, url: string, payload: unknown) =>
+  app.inject({ method: 'PUT', url, payload: payload as object })
+
+t.test('weights are published by versions, and polled for nothing', async (t) => {
+  const app = await withDataset(t)
+  await post(app, COMPARISONS, { comparisons: ROWS })
+  const configuration = { welfare: { function: 'nash' }, policy: { temperature: 0.5 } }
+  const first = await put(app, WEIGHTS, configuration)
+  t.equal(first.statusCode, 201, first.body)
+  t.equal(misfit('PublishedWeights', first.json()), null)
+  t.match(first.json(), { version: 1, latest: 1, pinned: null, refreshFailure: null })
+  const { data, ...result } = (await post(app, '/aggregate', { dataset: 'd', ...configuration })).json()
+  t.same(first.json().result, { ...result, data }, 'what /aggregate answers')
+  t.equal(first.json().fingerprint, data.fingerprint)
+
+  const polled = await get(app, WEIGHTS)
+  t.equal(polled.body, first.body)
+  const tag = String(polled.headers.etag)
+  t.match(tag, /^"[^"]+"$/, 'a strong tag')
+  t.match(polled.headers['cache-control'], /max-age=\d+/)
+  const poll = (etag: string) =>
+    app.inject({ method: 'GET', url: WEIGHTS, headers: { 'if-none-match': etag } })
+  for (const etag of [tag, `W/${tag}`, `"other", ${tag}`, '*']) {
+    const same = await poll(etag)
+    t.equal(same.statusCode, 304, etag)
+    t.equal(same.body, '')
+    t.equal(same.headers.etag, tag)
+  }
+  t.equal((await poll('"other"')).statusCode, 200)
+  t.equal((await post(app, `${WEIGHTS}/refresh`, '')).statusCode, 200, 'nothing new')
+  t.equal((await poll(tag)).statusCode, 304)
+
+  await post(app, COMPARISONS, { comparisons: [{ ...without(ROWS[0]), count: 5 }] })
+  t.equal((await poll(tag)).statusCode, 304, 'new comparisons alone change nothing')
+  const second = await post(app, `${WEIGHTS}/refresh`, '')
+  t.equal(second.statusCode, 201, second.body)
+  t.match((await poll(tag)).json(), { version: 2, latest: 2 })
+  t.same((await get(app, `${WEIGHTS}?version=1`)).json().result, first.json().result)
+  const versions = (await get(app, `${WEIGHTS}/versions`)).json()
+  t.equal(misfit('WeightsVersions', versions), null)
+  t.match(versions, { versions: [{ version: 2 }, { version: 1, fingerprint: data.fingerprint }] })
+  const difference = (await get(app, `${WEIGHTS}/difference?from=1&to=2`)).json()
+  t.equal(misfit('WeightsDifference', difference), null)
+  const [before, after] = [first.json().result, second.json().result]
+  t.equal(difference.weights.g, after.weights.g - before.weights.g)
+  t.equal(difference.rewards.a, after.rewards.a - before.rewards.a)
+  t.match(difference, { from: 1, to: 2, itemsAdded: [], itemsRemoved: [], settingsChanged: false })
+
+  const rolled = await put(app, `${WEIGHTS}/pin`, { version: 1 })
+  t.match(rolled.json(), { version: 1, latest: 2, pinned: 1 })
+  t.not(rolled.headers.etag, tag, 'pinned is another answer')
+  t.match((await put(app, `${WEIGHTS}/pin`, { version: null })).json(), { version: 2, pinned: null })
+  t.equal((await remove(app, WEIGHTS)).statusCode, 204)
+  refuses(
+    t,
+    await get(app, WEIGHTS),
+    { status: 404, kind: 'no-such-weights', says: /no weights "w"/ },
+    'gone',
+  )
+  await put(app, WEIGHTS, configuration)
+  t.equal((await poll(tag)).statusCode, 200, 'version 1 of another publication has another tag')
+})
+
+t.test('a refresh that fails leaves the last version in place, and says so', async (t) => {
+  const app = await withDataset(t)
+  await post(app, COMPARISONS, { comparisons: ROWS })
+  const selection = { groupBy: 'region', annotators: ['x', 'y'] }
+  const prior = { model: { prior: { kind: 'firth' } } }
+  const published = await put(app, WEIGHTS, {
+    dataset: selection,
+    ...prior,
+    welfare: { function: 'maximin' },
+  })
+  t.equal(published.statusCode, 201, published.body)
+  t.same(Object.keys(published.json().result.weights), ['north', 'south'], 'by region')
+  const { etag } = (await get(app, WEIGHTS)).headers
+  for (const annotator of ['x', 'y']) await remove(app, `/datasets/d/annotators/${annotator}`)
+  const failed = await post(app, `${WEIGHTS}/refresh`, '')
+  const nothing = { status: 400, kind: 'invalid-request', at: '/dataset', says: /no comparisons/ }
+  refuses(t, failed, nothing, 'nothing is left to compute from')
+  const served = await get(app, WEIGHTS)
+  t.same(served.json().result, published.json().result, 'as before')
+  t.match(served.json(), {
+    version: 1,
+    refreshFailure: { problem: { status: 400, detail: /no comparisons/ } },
+  })
+  t.equal(misfit('PublishedWeights', served.json()), null)
+  t.not(served.headers.etag, etag, 'who polls hears of it')
+  const judged = ROWS.slice(2).map((row) => ({ ...row, count: 1 }))
+  await post(app, COMPARISONS, { comparisons: judged })
+  t.match((await post(app, `${WEIGHTS}/refresh`, '')).json(), { version: 2, refreshFailure: null })
+})
+
+t.test('what cannot be published is refused, and publishes nothing', async (t) => {
+  const app = await withDataset(t)
+  await post(app, COMPARISONS, { comparisons: ROWS.slice(0, 1) })
+  const welfare = { function: 'nash' }
+  const cases: [string, unknown, Parameters<typeof refuses>[2]][] = [
+    ['no welfare', {}, { status: 400, kind: 'invalid-request', at: '/welfare', says: /is required/ }],
+    [
+      'data',
+      { welfare, comparisons: ROWS },
+      { status: 400, kind: 'invalid-request', at: '/comparisons', says: /not a member/ },
+    ],
+    [
+      'another dataset',
+      { welfare, dataset: { id: 'e' } },
+      { status: 400, kind: 'invalid-request', at: '/dataset/id', says: /not a member/ },
+    ],
+    [
+      'a front',
+      { welfare: { function: 'pareto-front' } },
+      { status: 400, kind: 'invalid-request', at: '/welfare/function', says: /no weights/ },
+    ],
+    ['no estimate', { welfare }, { status: 422, kind: 'no-finite-estimate', says: /"g"/ }],
+  ]
+  for (const [name, body, refusal] of cases) refuses(t, await put(app, WEIGHTS, body), refusal, name)
+  refuses(
+    t,
+    await get(app, WEIGHTS),
+    { status: 404, kind: 'no-such-weights', says: /"w"/ },
+    'nothing is published',
+  )
+  const elsewhere = await put(app, '/datasets/e/weights/w', { welfare })
+  refuses(t, elsewhere, { status: 404, kind: 'no-such-dataset', says: /"e"/ }, 'no dataset')
 })
 
 t.test('files may be packed', async (t) => {

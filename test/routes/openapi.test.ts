@@ -53,7 +53,7 @@ t.test('the service answers the examples as they say', async (t) => {
   let batch = ''
   for (const [id, { method, path, request, response }] of Object.entries(examples)) {
     const answer = await app.inject({
-      method: method as 'GET' | 'POST' | 'DELETE',
+      method: method as 'GET' | 'POST' | 'PUT' | 'DELETE',
       url: path.replace('{batch}', batch),
       ...(request === undefined ? {} : { payload: request as object }),
     })

@@ -634,6 +634,56 @@ function suite(t: Test, store: Store) {
     await again?.()
   })
 
+  t.test('published weights have versions that never change, and go with their dataset', async (t) => {
+    const id = await dataset(store)
+    const { weights } = store
+    t.equal(await kindOf(weights.find(id, 'w')), 'no-such-weights')
+    const first = await weights.publish(id, 'w', '{"a":1}', '{"answer":1}', 'one')
+    t.match(first, { added: true, version: { version: 1, answer: '{"answer":1}', fingerprint: 'one' } })
+    const again = await weights.publish(id, 'w', '{"a":1}', '{"answer":1}', 'one')
+    t.same(again, { added: false, version: first.version }, 'nothing has changed')
+    t.equal(
+      (await weights.publish(id, 'w', '{"a":1}', '{"answer":2}', 'two')).version.version,
+      2,
+      'other data',
+    )
+    t.equal(
+      (await weights.publish(id, 'w', '{"a":2}', '{"answer":3}', 'two')).version.version,
+      3,
+      'other choices',
+    )
+    t.match(await weights.find(id, 'w'), { configuration: '{"a":2}', latest: 3, pinned: null, failure: null })
+    await weights.fail(id, 'w', '{"why":1}')
+    t.match(await weights.find(id, 'w'), { latest: 3, failure: '{"why":1}' })
+    t.equal((await weights.version(id, 'w', null)).answer, '{"answer":3}', 'the last is still served')
+    await weights.pin(id, 'w', 1)
+    t.same(await weights.version(id, 'w', null), first.version, 'the pinned one is served')
+    await weights.publish(id, 'w', '{"a":2}', '{"answer":4}', 'three')
+    t.match(await weights.find(id, 'w'), { latest: 4, pinned: 1, failure: null })
+    t.equal((await weights.version(id, 'w', null)).version, 1)
+    t.equal((await weights.version(id, 'w', 2)).answer, '{"answer":2}')
+    t.equal(await kindOf(weights.version(id, 'w', 5)), 'no-such-weights')
+    t.equal(await kindOf(weights.pin(id, 'w', 5)), 'no-such-weights')
+    await weights.pin(id, 'w', null)
+    t.same(
+      (await weights.versions(id, 'w')).map(({ version }) => version),
+      [4, 3, 2, 1],
+    )
+    const many = await Promise.all(
+      Array.from({ length: 10 }, (_, k) => weights.publish(id, 'w', '{"a":2}', '{}', `many ${k}`)),
+    )
+    t.same(
+      many.map(({ version }) => version.version).sort((a, b) => a - b),
+      [5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
+    )
+    await weights.remove(id, 'w')
+    t.equal(await kindOf(weights.find(id, 'w')), 'no-such-weights')
+    await weights.publish(id, 'w', '{}', '{}', '')
+    await store.remove(id)
+    await store.create(id, null, [])
+    t.equal(await kindOf(weights.find(id, 'w')), 'no-such-weights', 'gone with the dataset')
+  })
+
   t.test('timestamps keep their microseconds, and a leap second is the next one', async (t) => {
     const times = [
       '2016-12-31T23:59:60Z',
