@@ -1,6 +1,6 @@
 import type { PairCounts } from '../comparisons/pairs.ts'
 import { normal, type Random } from '../numeric/random.ts'
-import type { Likelihood } from './likelihood.ts'
+import { type Likelihood, onceAt } from './likelihood.ts'
 import { extrasOf, type OutcomeModel } from './model.ts'
 import { binaryTerms, davidsonTerms, newTerms, termsOfOdds } from './outcome.ts'
 
@@ -58,12 +58,12 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
   const crosses = new Float64Array(davidson ? entries : 0)
   const tieEdges = new Float64Array(davidson ? entries : 0)
 
-  const linearise = (at: Float64Array): void => {
+  const linearise = onceAt((at) => {
     gradient.fill(0)
     diagonal.fill(0)
     if (!davidson && gamma < 0) plain(at)
     else bordered(at)
-  }
+  })
 
   /** The binary model without a position effect: one division serves a pair, p_ij = e^θ_i / (e^θ_i + e^θ_j). */
   const plain = (theta: Float64Array): void => {
