@@ -3,9 +3,7 @@ import { normal, type Random } from '../numeric/random.ts'
 import { type Likelihood, onceAt } from './likelihood.ts'
 import { extrasOf, type OutcomeModel } from './model.ts'
 import { binaryTerms, davidsonTerms, newTerms, termsOfOdds } from './outcome.ts'
-
-/** A reach up to this may be given too large: it is small all the same. */
-const NEAR = 1.5
+import { commonPowers, EXP_LIMIT, extremes, NEAR } from './shared-odds.ts'
 
 /** Pairs of up to so many comparisons share logarithms. */
 const SHARED = 16
@@ -13,9 +11,6 @@ const SHARED = 16
 const SAFE_RATIO = 0.01
 /** A product is put away before its next factor, which is at most 3, could make it overflow. */
 const PRODUCT_LIMIT = 1e300
-
-/** The sum of two exponentials up to this does not overflow, nor does its inverse underflow. */
-const EXP_LIMIT = 700
 
 /** The log-likelihood of pair counts, with what the uncertainty of its maximum needs besides. */
 export type PairLikelihood = Likelihood & {
@@ -323,36 +318,11 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
 /** What {@link pairLikelihood} takes exponentials of: e^{θ_i/2} up to a common factor, e^{γ·first/2}, and ν. */
 type SharedOdds = { roots: Float64Array; lead: Float64Array; tie: number }
 
-/**
- * e^{power·θ_i}, up to a factor that all items share.
- *
- * @param room by how much more than the θ_i what is made of them can differ
- * @returns null where θ is spread so far that some would over- or underflow
- */
-function commonPowers(theta: Float64Array, m: number, power: number, room: number): Float64Array | null {
-  const { low, high } = extremes(theta, m)
-  if (!(high - low + room <= EXP_LIMIT)) return null
-  const middle = (low + high) / 2
-  const powers = new Float64Array(m)
-  for (let v = 0; v < m; v++) powers[v] = Math.exp(power * (theta[v] - middle))
-  return powers
-}
-
 /** The odds of the other outcomes against the likeliest, from |d|/2 and log ν (−∞ where there are no ties). */
 function ratioAt(half: number, logTie: number): number {
   return half >= logTie
     ? Math.exp(-2 * half) + Math.exp(logTie - half)
     : Math.exp(half - logTie) + Math.exp(-half - logTie)
-}
-
-function extremes(values: Float64Array, m: number): { low: number; high: number } {
-  let low = Number.POSITIVE_INFINITY
-  let high = Number.NEGATIVE_INFINITY
-  for (let v = 0; v < m; v++) {
-    if (values[v] < low) low = values[v]
-    if (values[v] > high) high = values[v]
-  }
-  return { low, high }
 }
 
 /** Where Newton's method starts: the log-odds of each item's wins, cut off where they exceed 19 to 1 either way. */
