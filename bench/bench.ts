@@ -4,6 +4,7 @@ import { peerVersions, runPeers } from './peers.ts'
 import { report, type Section } from './report.ts'
 import { chainFit, clusterFit, largeFit } from './rewards.ts'
 import { latency, memory, throughput } from './service.ts'
+import { polling } from './weights.ts'
 import { welfareOptima } from './welfare.ts'
 
 /** Runs every benchmark, with the peers beside ours when asked by `--peers`; prints the report and keeps it. */
@@ -20,6 +21,7 @@ for (const benchmark of [
   latency,
   throughput,
   memory,
+  polling,
 ]) {
   process.stderr.write(`${benchmark.name} …\n`)
   sections.push(...[await benchmark(peers)].flat())

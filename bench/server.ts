@@ -18,6 +18,9 @@ export const startService = () => start(new URL('../src/server.ts', import.meta.
 /** Starts the route that only validates and echoes. */
 export const startEcho = () => start(new URL('echo.ts', import.meta.url))
 
+/** Starts the route that only compares a tag. */
+export const startPoll = () => start(new URL('poll.ts', import.meta.url))
+
 async function start(script: URL): Promise<Server> {
   const port = await freePort()
   const child = spawn(process.execPath, [script.pathname], {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import Type from 'typebox'
+import { PageQuery } from '../schemas/datasets.ts'
 import { Id } from '../schemas/preferences.ts'
 import { ref } from '../schemas/ref.ts'
 import {
@@ -7,26 +8,46 @@ import {
   Pin,
   PublishedWeights,
   VersionQuery,
+  VersionsQuery,
   WeightsConfiguration,
   WeightsDifference,
+  WeightsList,
   WeightsVersions,
 } from '../schemas/weights.ts'
 import {
   compareVersions,
   deleteWeights,
   listVersions,
+  listWeights,
   pinWeights,
   publishWeights,
   readWeights,
   refreshWeights,
+  unpinWeights,
 } from '../src/service/weights.ts'
 import { json, schemaOf } from './datasets.ts'
 import { problem } from './engine.ts'
 
 const params = Type.Object({ dataset: ref(Id), name: ref(Id) })
+const datasetParams = Type.Object({ dataset: ref(Id) })
 const path = '/datasets/:dataset/weights/:name'
 
 export const weightsRoutes: FastifyPluginAsync = async (app) => {
+  app.get(
+    '/datasets/:dataset/weights',
+    {
+      schema: schemaOf(
+        {
+          operationId: 'listWeights',
+          summary: 'List the weights that a dataset publishes',
+          description: 'By name, a page at a time, without what they are.',
+        },
+        { params: datasetParams, querystring: PageQuery },
+        { 200: json('A page', WeightsList) },
+      ),
+    },
+    listWeights,
+  )
   app.put(
     path,
     {
@@ -41,6 +62,7 @@ export const weightsRoutes: FastifyPluginAsync = async (app) => {
         {
           200: json('Configuration and data are those of the latest version', PublishedWeights),
           201: json('A new version', PublishedWeights),
+          409: problem('The weights are being computed by another request, or by the schedule'),
           422: problem('There is no such answer, with the proof; nothing is published'),
         },
       ),
@@ -80,6 +102,7 @@ export const weightsRoutes: FastifyPluginAsync = async (app) => {
         {
           200: json('Nothing has changed since the latest version', PublishedWeights),
           201: json('A new version', PublishedWeights),
+          409: problem('The weights are being computed by another request, or by the schedule'),
           422: problem('There is no such answer now; the last version is still served, and says so'),
         },
       ),
@@ -93,10 +116,10 @@ export const weightsRoutes: FastifyPluginAsync = async (app) => {
         {
           operationId: 'listVersions',
           summary: 'List the versions of weights',
-          description: 'The newest first.',
+          description: 'The newest first, a page at a time.',
         },
-        { params },
-        { 200: json('All of them', WeightsVersions) },
+        { params, querystring: VersionsQuery },
+        { 200: json('A page', WeightsVersions) },
       ),
     },
     listVersions,
@@ -108,7 +131,7 @@ export const weightsRoutes: FastifyPluginAsync = async (app) => {
         {
           operationId: 'compareVersions',
           summary: 'Compare two versions of weights',
-          description: 'What the later one has more than the earlier one.',
+          description: 'Group weights, rewards, ranks and policies side by side.',
         },
         { params, querystring: DifferenceQuery },
         { 200: json('The difference', WeightsDifference) },
@@ -123,13 +146,28 @@ export const weightsRoutes: FastifyPluginAsync = async (app) => {
         {
           operationId: 'pinWeights',
           summary: 'Serve one version of weights',
-          description: 'Whatever is published after it: a roll-back. Null serves the latest again.',
+          description: 'Whatever is published after it: a roll-back.',
         },
         { params, body: ref(Pin) },
         { 200: json('What is served now', PublishedWeights) },
       ),
     },
     pinWeights,
+  )
+  app.delete(
+    `${path}/pin`,
+    {
+      schema: schemaOf(
+        {
+          operationId: 'unpinWeights',
+          summary: 'Serve the latest version again',
+          description: 'Ends a roll-back.',
+        },
+        { params },
+        { 200: json('What is served now', PublishedWeights) },
+      ),
+    },
+    unpinWeights,
   )
   app.delete(
     path,

@@ -231,7 +231,7 @@ export const ContextualOptimum = named(
   ),
 )
 
-const { settings, ranking, constraints, discovery, data, certificate } = optimumMembers
+const { settings, ranking, constraints, discovery, pooled, data, certificate } = optimumMembers
 
 const exPostMembers = {
   function: Type.String(),
@@ -253,6 +253,7 @@ const exPostMembers = {
   groups: Type.Array(ref(ExPostGroup)),
   constraints,
   discovery,
+  pooled,
   data,
   certificate,
 }

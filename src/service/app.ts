@@ -29,6 +29,7 @@ import { type Pool, startPool } from './pool.ts'
 import { ServiceProblem } from './problems.ts'
 import { recordWhenOver } from './record.ts'
 import { nothingAt, pathOf, refuse, refuseMessage } from './refuse.ts'
+import { startSchedule } from './schedule.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -75,7 +76,9 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     app.draining = true
   })
   app.decorateRequest('facts')
+  const stopSchedule = startSchedule({ store, pool }, app.log)
   app.addHook('onClose', async () => {
+    await stopSchedule()
     await pool.close()
     await store.close()
   })

@@ -15,6 +15,7 @@ export type ServiceProblemKind =
   | 'body-too-large'
   | 'unsupported-media-type'
   | 'overloaded'
+  | 'refresh-in-flight'
   | 'shutting-down'
   | 'cancelled'
   | 'internal'
@@ -148,6 +149,14 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
     meaning: 'Another request with the same Idempotency-Key has not been answered yet.',
     remedy:
       'Wait for its answer, or send the request again a little later: then it is answered like the first.',
+  },
+  'refresh-in-flight': {
+    status: 409,
+    title: 'The weights are being computed',
+    meaning:
+      'Another request, or the schedule, is publishing or refreshing the same weights, here or in another replica.',
+    remedy:
+      'Wait a little, and read the weights: they are probably what you want. Otherwise send the request again.',
   },
   'idempotency-key-reused': {
     status: 422,

@@ -1,67 +1,44 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { OptimumResult } from '../../schemas/aggregate.ts'
+import { PageQuery } from '../../schemas/datasets.ts'
 import {
   DifferenceQuery,
   type Pin,
   VersionQuery,
+  VersionsQuery,
   type WeightsConfiguration,
   type WeightsDifference,
 } from '../../schemas/weights.ts'
-import { idFault, keyedById } from '../engine/comparisons/ids.ts'
+import { idFault } from '../engine/comparisons/ids.ts'
+import { difference } from '../engine/difference.ts'
 import { invalidRequest } from '../engine/problem.ts'
-import type { Published, Version } from '../store/weights.ts'
+import type { Published } from '../store/weights.ts'
+import { RETRY_AFTER } from './compute.ts'
 import { parseJson } from './json.ts'
 import type { Answer } from './operations.ts'
+import { type Outcome, publish, refresh } from './publish.ts'
 import { validateBody, validateQuery } from './validate.ts'
 
+type OfDataset = { Params: { dataset: string } }
 type OfWeights = { Params: { dataset: string; name: string } }
-
-/** A client may use what it has for so long, in seconds, before it asks again. */
-const MAX_AGE = 5
 
 /** Computes weights by a configuration and publishes them: the first version, or the next. */
 export async function publishWeights(request: FastifyRequest<OfWeights>, reply: FastifyReply) {
-  const { store } = request.server
-  const { dataset, name } = request.params
-  const fault = idFault(name)
+  const fault = idFault(request.params.name)
   if (fault !== null) throw invalidRequest([{ pointer: '/name', detail: fault }])
-  const configuration = parseJson((request.body ?? new Uint8Array(0)) as Uint8Array) as WeightsConfiguration
+  const configuration = bodyOf(request) as WeightsConfiguration
   validateBody('WeightsConfiguration', configuration)
   if (configuration.welfare.function === 'pareto-front') {
     const detail = 'cannot be pareto-front, which has no weights to publish'
     throw invalidRequest([{ pointer: '/welfare/function', detail }])
   }
-  const answer = await computed(request, configuration)
-  if (answer.status !== 200) return sendProblem(reply, answer)
-  const text = new TextDecoder().decode(answer.body)
-  if (JSON.parse(text).weights === undefined) {
-    const detail = 'is answered without group weights in this mode, so that there is nothing to publish'
-    throw invalidRequest([{ pointer: '/welfare', detail }])
-  }
-  const { added } = await store.weights.publish(
-    dataset,
-    name,
-    JSON.stringify(configuration),
-    text,
-    fingerprintOf(text),
-  )
-  return send(request, reply.code(added ? 201 : 200), null)
+  const outcome = await publish(request.server, request.params, configuration, untilClosed(reply))
+  return sendOutcome(request, reply, outcome)
 }
 
 /** Computes published weights anew; a failure is noted, and leaves the last version in place. */
 export async function refreshWeights(request: FastifyRequest<OfWeights>, reply: FastifyReply) {
-  const { store } = request.server
-  const { dataset, name } = request.params
-  const { configuration } = await store.weights.find(dataset, name)
-  const answer = await computed(request, JSON.parse(configuration))
-  const text = new TextDecoder().decode(answer.body)
-  if (answer.status !== 200) {
-    const failure = { at: new Date().toISOString(), problem: JSON.parse(text) }
-    await store.weights.fail(dataset, name, JSON.stringify(failure))
-    return sendProblem(reply, answer)
-  }
-  const { added } = await store.weights.publish(dataset, name, configuration, text, fingerprintOf(text))
-  return send(request, reply.code(added ? 201 : 200), null)
+  const outcome = await refresh(request.server, request.params, untilClosed(reply))
+  return sendOutcome(request, reply, outcome)
 }
 
 /** What a training job polls. */
@@ -73,18 +50,37 @@ export async function readWeights(
   return send(request, reply, request.query.version ?? null)
 }
 
-/** All versions of published weights. */
-export async function listVersions(request: FastifyRequest<OfWeights>) {
-  const { dataset, name } = request.params
-  return { versions: await request.server.store.weights.versions(dataset, name) }
+/** A page of the weights that a dataset publishes. */
+export async function listWeights(request: FastifyRequest<OfDataset & { Querystring: PageQuery }>) {
+  validateQuery(PageQuery, request.query)
+  const { after = null, limit = 100 } = request.query
+  const found = await request.server.store.weights.list(request.params.dataset, after, limit + 1)
+  const weights = found.slice(0, limit).map((one) => ({ name: one.name, ...told(one) }))
+  return { weights, next: found.length > limit ? found[limit - 1].name : null }
 }
 
-/** Serves one version, whatever comes, or the latest again. */
+/** A page of the versions of published weights, the newest first. */
+export async function listVersions(request: FastifyRequest<OfWeights & { Querystring: VersionsQuery }>) {
+  validateQuery(VersionsQuery, request.query)
+  const { before = null, limit = 100 } = request.query
+  const { dataset, name } = request.params
+  const found = await request.server.store.weights.versions(dataset, name, before, limit + 1)
+  return { versions: found.slice(0, limit), next: found.length > limit ? found[limit - 1].version : null }
+}
+
+/** Serves one version, whatever comes. */
 export async function pinWeights(request: FastifyRequest<OfWeights>, reply: FastifyReply) {
   const { dataset, name } = request.params
-  const body = parseJson((request.body ?? new Uint8Array(0)) as Uint8Array) as Pin
+  const body = bodyOf(request) as Pin
   validateBody('Pin', body)
   await request.server.store.weights.pin(dataset, name, body.version)
+  return send(request, reply, null)
+}
+
+/** Serves the latest version again. */
+export async function unpinWeights(request: FastifyRequest<OfWeights>, reply: FastifyReply) {
+  const { dataset, name } = request.params
+  await request.server.store.weights.pin(dataset, name, null)
   return send(request, reply, null)
 }
 
@@ -101,82 +97,81 @@ export async function compareVersions(
 ): Promise<WeightsDifference> {
   validateQuery(DifferenceQuery, request.query)
   const { dataset, name } = request.params
-  const { from, to } = request.query
   const { weights } = request.server.store
-  const [before, after] = await Promise.all(
-    [from, to].map(
-      async (version) => JSON.parse((await weights.version(dataset, name, version)).answer) as OptimumResult,
-    ),
+  const [from, to] = await Promise.all(
+    [request.query.from, request.query.to].map((version) => weights.version(dataset, name, version)),
   )
-  const groups = [...new Set([...Object.keys(before.weights), ...Object.keys(after.weights)])]
-  const [old, now] = [before, after].map(({ rewards }) => Object.keys(rewards))
-  const both = now.filter((item) => Object.hasOwn(before.rewards, item))
-  const of = (map: Record<string, number>, id: string) => (Object.hasOwn(map, id) ? map[id] : 0)
+  const summary = ({ version, computedAt, fingerprint }: typeof from) => ({
+    version,
+    computedAt,
+    fingerprint,
+  })
   return {
-    from,
-    to,
-    weights: keyedById(groups, (g) => of(after.weights, groups[g]) - of(before.weights, groups[g])),
-    rewards: keyedById(both, (i) => difference(after.rewards[both[i]], before.rewards[both[i]])),
-    temperature: after.temperature - before.temperature,
-    welfare: after.welfare - before.welfare,
-    itemsAdded: now.filter((item) => !Object.hasOwn(before.rewards, item)),
-    itemsRemoved: old.filter((item) => !Object.hasOwn(after.rewards, item)),
-    settingsChanged: JSON.stringify(before.settings) !== JSON.stringify(after.settings),
+    from: summary(from),
+    to: summary(to),
+    sameConfiguration: from.configuration === to.configuration,
+    ...difference(JSON.parse(from.answer), JSON.parse(to.answer)),
   }
 }
 
-/** What one has more than the other; null where either is banned and has none. */
-function difference(later: number | null, earlier: number | null): number | null {
-  return later === null || earlier === null ? null : later - earlier
+function bodyOf({ body }: FastifyRequest<OfWeights>): unknown {
+  return parseJson((body ?? new Uint8Array(0)) as Uint8Array)
 }
 
-function computed(request: FastifyRequest<OfWeights>, configuration: WeightsConfiguration): Promise<Answer> {
-  const { pool, store } = request.server
-  const { dataset: selection, ...rest } = configuration
-  const body = { ...rest, dataset: { ...selection, id: request.params.dataset } }
-  const bytes = new TextEncoder().encode(JSON.stringify(body))
-  return pool.answer('aggregate', bytes, new AbortController().signal, store.counts)
+/** Aborts where the client goes away before it is answered. */
+function untilClosed(reply: FastifyReply): AbortSignal {
+  const abort = new AbortController()
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) abort.abort()
+  })
+  return abort.signal
 }
 
-function fingerprintOf(answer: string): string {
-  return JSON.parse(answer).data.fingerprint
+/** Answers with what is served now, or with the refusal. */
+function sendOutcome(request: FastifyRequest<OfWeights>, reply: FastifyReply, outcome: Outcome) {
+  if (outcome.status === 'refused') return sendRefusal(request, reply, outcome.answer)
+  return send(request, reply.code(outcome.status === 'published' ? 201 : 200), null)
 }
 
-function sendProblem(reply: FastifyReply, { status, body }: Answer) {
+function sendRefusal(request: FastifyRequest, reply: FastifyReply, { status, body, kind, fault }: Answer) {
+  if (kind !== null) request.facts.problem = kind
+  if (fault !== null) request.log.error({ fault }, 'the engine failed')
+  if (status === 503) reply.header('Retry-After', String(RETRY_AFTER))
   return reply.code(status).type('application/problem+json').send(Buffer.from(body))
 }
 
 /**
- * Sends a version with a strong ETag: the version, and what else the answer tells. Where the client has it, nothing but the
- * two small rows that make the tag is read.
+ * Sends a version (null for the one that is served) under a strong ETag: its number, and the stamp of all else that the answer
+ * tells. A client that has it gets a 304, for which nothing is read but a small row, as a rule from memory.
  */
 async function send(request: FastifyRequest<OfWeights>, reply: FastifyReply, version: number | null) {
   const { weights } = request.server.store
   const { dataset, name } = request.params
   const published = await weights.find(dataset, name)
   const wanted = version ?? published.pinned ?? published.latest
-  const tag = tagOf(published, wanted)
-  reply.header('ETag', tag).header('Cache-Control', `private, max-age=${MAX_AGE}`)
-  if (request.method === 'GET' && matches(request.headers['if-none-match'], tag))
-    return reply.code(304).send()
-  return tell(dataset, name, published, await weights.version(dataset, name, wanted))
+  const tag = `"${wanted}-${published.stamp}"`
+  reply.header('ETag', tag).header('Cache-Control', 'private, no-cache')
+  const reads = request.method === 'GET' || request.method === 'HEAD'
+  if (reads && matches(request.headers['if-none-match'], tag)) return reply.code(304).send()
+  const { answer, computedAt, fingerprint } = await weights.version(dataset, name, wanted)
+  const head = JSON.stringify({ dataset, name, version: wanted, computedAt, fingerprint, ...told(published) })
+  // The answer goes in as the text that it is kept as: it may be long, and a thousand jobs ask at once.
+  return reply.type('application/json').send(Buffer.from(`${head.slice(0, -1)},"result":${answer}}`))
 }
 
-function tell(dataset: string, name: string, published: Published, found: Version) {
-  const { version, computedAt, fingerprint, answer } = found
-  const { latest, pinned, failure } = published
-  const refreshFailure = failure === null ? null : JSON.parse(failure)
-  const result = JSON.parse(answer)
-  return { dataset, name, version, computedAt, fingerprint, latest, pinned, refreshFailure, result }
+function told({ latest, pinned, schedule, lastRefresh }: Published) {
+  const { everySeconds, afterComparisons } = schedule
+  const refresh = {
+    ...(everySeconds === null ? {} : { everySeconds }),
+    ...(afterComparisons === null ? {} : { afterComparisons }),
+  }
+  const scheduled = Object.keys(refresh).length > 0
+  return { latest, pinned, refresh: scheduled ? refresh : null, lastRefresh: JSON.parse(lastRefresh) }
 }
 
-function tagOf({ series, latest, pinned, failure }: Published, version: number): string {
-  const failed = failure === null ? '' : `-failed-${Date.parse(JSON.parse(failure).at)}`
-  return `"${series}-${version}-of-${latest}${pinned === null ? '' : `-pinned-${pinned}`}${failed}"`
-}
-
+/** Whether a client has what the tag stands for, by its If-None-Match (RFC 9110, 13.1.2). */
 function matches(header: string | undefined, tag: string): boolean {
-  if (header === undefined) return false
+  if (header === undefined || header === tag) return header === tag
   return header
     .split(',')
     .map((one) => one.trim().replace(/^W\//, ''))

@@ -12,7 +12,7 @@ import type { Batch, CountsQuery, Dataset, Identity, Store } from './store.ts'
 import { Groups, Turns } from './turns.ts'
 import { faultsIn, isBadRow, openFile, problemOfFile } from './upload/reading.ts'
 import { literal } from './upload/sql.ts'
-import { createWeightStore, WEIGHTS_SCHEMA } from './weights.ts'
+import { createWeightStore, type Seen, weightsSql } from './weights.ts'
 
 /**
  * The store, written once over either database.
@@ -267,6 +267,11 @@ export function createStore(database: Database, uploadLimit: number): Store {
         return cache.read(tables.key, query, { epoch, upTo }, count, fingerprint)
       }),
 
+    state: (query) =>
+      database.snapshot(async (statements) =>
+        stateOf(statements, (await tablesOf(statements, query.dataset)).key, query),
+      ),
+
     extent: (dataset) =>
       database.snapshot(async (statements) => {
         const { key } = await tablesOf(statements, dataset)
@@ -305,7 +310,7 @@ export function schemaSql(text: string): string[] {
       'ties BOOLEAN NOT NULL, preferences BOOLEAN NOT NULL, copies BOOLEAN NOT NULL, weights BOOLEAN NOT NULL, ' +
       'erased BOOLEAN NOT NULL DEFAULT false, PRIMARY KEY (dataset, position))',
     'CREATE INDEX IF NOT EXISTS batches_by_key ON batches (dataset, client_key)',
-    ...WEIGHTS_SCHEMA,
+    ...weightsSql(text),
   ]
 }
 
@@ -566,11 +571,7 @@ async function writeStaged(
 }
 
 /** Which batches a query sees, and the fingerprint of what it sees. */
-async function stateOf(
-  statements: Statements,
-  key: number,
-  query: CountsQuery,
-): Promise<{ epoch: number; upTo: number; fingerprint: string }> {
+async function stateOf(statements: Statements, key: number, query: CountsQuery): Promise<Seen> {
   const [{ epoch, erasures }] = await statements.run(
     'SELECT epoch, erasures FROM datasets WHERE key = $1::int',
     [key],

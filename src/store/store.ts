@@ -4,7 +4,7 @@ import type { Rows } from './rows.ts'
 import type { Layout } from './upload/formats.ts'
 import type { FileType } from './upload/reading.ts'
 import type { Spooled } from './upload/spool.ts'
-import type { WeightStore } from './weights.ts'
+import type { Seen, WeightStore } from './weights.ts'
 
 /** What is known of a dataset without counting anything. */
 export type Dataset = {
@@ -102,6 +102,8 @@ export type Store = {
   export(dataset: string, format: FileFormat): Promise<Readable>
   /** The counts that a fit needs, reduced inside the database. */
   counts(query: CountsQuery): Promise<StoredComparisons>
+  /** What counts would be of, without counting. */
+  state(query: CountsQuery): Promise<Seen>
   /** First and last timestamp of the comparisons that have one, and how many annotators there are. */
   extent(dataset: string): Promise<{ first: string | null; last: string | null; annotators: number }>
   close(): Promise<void>

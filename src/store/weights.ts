@@ -3,68 +3,101 @@ import type { Tables } from './counts.ts'
 import type { Database, Row, Statements } from './database.ts'
 import { StoreProblem } from './problem.ts'
 
-/** Weights that are published under a name, from a dataset by one configuration. */
+/** When published weights are computed anew without being asked: null where they are not. */
+export type Schedule = { everySeconds: number | null; afterComparisons: number | null }
+
+/** Weights that are published under a name: which version is served, and what became of the last refresh. */
 export type Published = {
-  /** What they are computed by, as JSON. */
-  configuration: string
-  /** What tells these versions from those of an earlier publication under the same name. */
-  series: string
+  name: string
   latest: number
-  /** The version that is served; null for the latest. */
+  /** The version that is served whatever comes; null where it is the latest. */
   pinned: number | null
-  /** Why the last refresh made no version, as JSON; null where it made one. */
-  failure: string | null
+  schedule: Schedule
+  /** What became of the last refresh, as JSON. */
+  lastRefresh: string
+  /** Of the comparisons that the latest version was computed from. */
+  fingerprint: string
+  /** Changes with anything that is told of these weights, and never comes back. */
+  stamp: string
 }
 
 /** One version; it never changes. */
 export type Version = {
   version: number
+  computedAt: string
+  fingerprint: string
+  /** What it was computed by, as JSON. */
+  configuration: string
   /** The answer of the engine, as JSON. */
   answer: string
-  fingerprint: string
-  computedAt: string
 }
+
+/** What a query sees of a dataset: how many erasures and batches there have been, and the fingerprint of what they leave. */
+export type Seen = { epoch: number; upTo: number; fingerprint: string }
+
+/** The newest version there is, and how it is published. */
+export type Latest = { published: Published; version: Version }
 
 /** Where published weights are kept. */
 export type WeightStore = {
+  /** What is served under a name. Of what another replica changed it may not hear for {@link FRESH_MS}. */
+  find(dataset: string, name: string): Promise<Published>
+  /** The latest version as it is now, whichever is served; null where nothing is published under the name. */
+  latest(dataset: string, name: string): Promise<Latest | null>
+  /** By name, from the one after `after`. */
+  list(dataset: string, after: string | null, limit: number): Promise<Published[]>
+  version(dataset: string, name: string, version: number): Promise<Version>
+  /** Without configurations and answers, the newest first, from the one before `before`. */
+  versions(
+    dataset: string,
+    name: string,
+    before: number | null,
+    limit: number,
+  ): Promise<Pick<Version, 'version' | 'computedAt' | 'fingerprint'>[]>
   /**
-   * Adds a version and clears the failure of the last refresh. Where configuration and data are those of the latest version
-   * nothing is added.
+   * Adds a version, the first or the next, and serves it unless one is pinned.
    *
-   * @returns the version, and whether it is new
+   * @param seen what the dataset was before its comparisons were counted
    */
   publish(
     dataset: string,
     name: string,
-    configuration: string,
-    answer: string,
-    fingerprint: string,
-  ): Promise<{ version: Version; added: boolean }>
-  /** Notes that a refresh made no version. */
-  fail(dataset: string, name: string, failure: string): Promise<void>
-  find(dataset: string, name: string): Promise<Published>
-  /** A version; null for the one that is served. */
-  version(dataset: string, name: string, version: number | null): Promise<Version>
-  /** All versions without their answers, the newest first. */
-  versions(dataset: string, name: string): Promise<Omit<Version, 'answer'>[]>
+    version: Omit<Version, 'version'>,
+    schedule: Schedule,
+    lastRefresh: string,
+    seen: Seen,
+  ): Promise<void>
+  /** Notes that a refresh made no version: what is to be told of it, and when the next one is due. */
+  note(dataset: string, name: string, schedule: Schedule, lastRefresh: string, seen: Seen): Promise<void>
   /** Serves one version from now on; null serves the latest again. */
   pin(dataset: string, name: string, version: number | null): Promise<void>
   remove(dataset: string, name: string): Promise<void>
+  /** Weights whose schedule says that they are to be computed anew. */
+  due(): Promise<{ dataset: string; name: string }[]>
 }
 
-/** The tables of published weights. */
-export const WEIGHTS_SCHEMA = [
-  'CREATE TABLE IF NOT EXISTS published (dataset INT NOT NULL, name TEXT NOT NULL, configuration TEXT NOT NULL, ' +
-    'series TEXT NOT NULL, pinned INT, failure TEXT, PRIMARY KEY (dataset, name))',
-  'CREATE TABLE IF NOT EXISTS published_versions (dataset INT NOT NULL, name TEXT NOT NULL, version INT NOT NULL, ' +
-    'configuration TEXT NOT NULL, answer TEXT NOT NULL, fingerprint TEXT NOT NULL, computed_at TEXT NOT NULL, ' +
-    'PRIMARY KEY (dataset, name, version))',
-]
+/** The tables of published weights, where `text` is the type of names. */
+export function weightsSql(text: string): string[] {
+  return [
+    `CREATE TABLE IF NOT EXISTS published (dataset INT NOT NULL, name ${text} NOT NULL, latest INT NOT NULL, pinned INT, ` +
+      'every_seconds FLOAT8, after_comparisons FLOAT8, due_at TEXT, seen_epoch INT NOT NULL, seen_up_to INT NOT NULL, ' +
+      'last_refresh TEXT NOT NULL, fingerprint TEXT NOT NULL, stamp TEXT NOT NULL)',
+    'CREATE INDEX IF NOT EXISTS published_by_name ON published (dataset, name)',
+    `CREATE TABLE IF NOT EXISTS published_versions (dataset INT NOT NULL, name ${text} NOT NULL, version INT NOT NULL, ` +
+      'computed_at TEXT NOT NULL, fingerprint TEXT NOT NULL, configuration TEXT NOT NULL, answer TEXT NOT NULL)',
+    'CREATE INDEX IF NOT EXISTS published_versions_by_name ON published_versions (dataset, name, version)',
+  ]
+}
 
 /** How long what another replica may have changed is believed, in milliseconds. */
-const FRESH_MS = 1000
+export const FRESH_MS = 1000
+/** As many names as are kept in memory. */
 const KEPT_MOST = 10_000
+/** As many versions of a name as are kept, besides the one that is pinned. */
+export const VERSIONS_MOST = 1000
 
+const COLUMNS =
+  'name, latest, pinned, every_seconds, after_comparisons, last_refresh, fingerprint, stamp, seen_epoch, seen_up_to'
 const WHERE = 'WHERE dataset = $1::int AND name = $2::text'
 
 /** Keeps published weights in the database of the datasets. */
@@ -75,144 +108,223 @@ export function createWeightStore(
 ): WeightStore & { forget(): void } {
   // What polls ask for again and again. Other replicas do not tell of their changes, so there it is kept for a moment only.
   const freshFor = database.kind === 'embedded' ? Number.POSITIVE_INFINITY : FRESH_MS
-  const kept = new Map<string, { published: Published; until: number }>()
-  let changes = 0
-  const forget = () => {
-    changes++
-    kept.clear()
-  }
+  const kept = new Map<string, { found: Promise<Published>; until: number }>()
   const writing: typeof inTurn = async (id, work) => {
     try {
       return await inTurn(id, work)
     } finally {
-      forget()
+      kept.clear()
     }
   }
   const reading = <T>(id: string, work: (statements: Statements, key: number) => Promise<T>) =>
     database.snapshot(async (statements) => work(statements, (await tablesOf(statements, id)).key))
 
   return {
-    publish: (dataset, name, configuration, answer, fingerprint) =>
-      writing(dataset, async (statements, { key }) => {
-        const [known] = await statements.run(`SELECT pinned FROM published ${WHERE}`, [key, name])
-        if (known === undefined) {
-          await statements.run(
-            'INSERT INTO published (dataset, name, configuration, series) VALUES ($1::int, $2::text, $3::text, $4::text)',
-            [key, name, configuration, randomUUID()],
-          )
-        } else {
-          await statements.run(`UPDATE published SET configuration = $3::text, failure = NULL ${WHERE}`, [
-            key,
-            name,
-            configuration,
-          ])
-        }
-        const [last] = await statements.run(
-          `SELECT version, configuration, answer, fingerprint, computed_at FROM published_versions ${WHERE} ` +
-            'ORDER BY version DESC LIMIT 1',
-          [key, name],
-        )
-        if (last?.configuration === configuration && last.fingerprint === fingerprint)
-          return { version: versionOf(last), added: false }
-        const version = {
-          version: Number(last?.version ?? 0) + 1,
-          answer,
-          fingerprint,
-          computedAt: new Date().toISOString(),
-        }
-        await statements.run(
-          'INSERT INTO published_versions (dataset, name, version, configuration, answer, fingerprint, computed_at) ' +
-            'VALUES ($1::int, $2::text, $3::int, $4::text, $5::text, $6::text, $7::text)',
-          [key, name, version.version, configuration, answer, fingerprint, version.computedAt],
-        )
-        return { version, added: true }
-      }),
-
-    fail: (dataset, name, failure) =>
-      writing(dataset, async (statements, { key }) => {
-        await statements.run(`UPDATE published SET failure = $3::text ${WHERE}`, [key, name, failure])
-      }),
-
-    forget,
-
-    async find(dataset, name) {
+    find(dataset, name) {
       const id = JSON.stringify([dataset, name])
-      const found = kept.get(id)
-      if (found !== undefined && performance.now() < found.until) return found.published
-      const before = changes
-      const published = await reading(dataset, (statements, key) => publishedOf(statements, key, name))
-      // What was read before a change must not outlive it.
-      if (changes === before) {
-        if (kept.size >= KEPT_MOST) kept.clear()
-        kept.set(id, { published, until: performance.now() + freshFor })
-      }
-      return published
+      const known = kept.get(id)
+      const now = performance.now()
+      if (known !== undefined && now < known.until) return known.found
+      const found = reading(dataset, async (statements, key) =>
+        publishedOf(await rowOf(statements, key, name)),
+      )
+      if (kept.size >= KEPT_MOST) kept.clear()
+      // Kept before it is there, so that all who ask meanwhile wait for one answer, and a change in between drops it.
+      const entry = { found, until: now + freshFor }
+      kept.set(id, entry)
+      found.catch(() => {
+        if (kept.get(id) === entry) kept.delete(id)
+      })
+      return found
     },
 
-    version: (dataset, name, version) =>
+    latest: (dataset, name) =>
       reading(dataset, async (statements, key) => {
-        const { latest, pinned } = await publishedOf(statements, key, name)
-        const wanted = version ?? pinned ?? latest
-        const [row] = await statements.run(
-          `SELECT version, answer, fingerprint, computed_at FROM published_versions ${WHERE} AND version = $3::int`,
-          [key, name, wanted],
-        )
-        if (row === undefined) throw noVersion(name, wanted)
-        return versionOf(row)
+        const [row] = await statements.run(`SELECT ${COLUMNS} FROM published ${WHERE}`, [key, name])
+        if (row === undefined) return null
+        const published = publishedOf(row)
+        return { published, version: await versionAt(statements, key, name, published.latest) }
       }),
 
-    versions: (dataset, name) =>
+    list: (dataset, after, limit) =>
       reading(dataset, async (statements, key) => {
-        await publishedOf(statements, key, name)
         const rows = await statements.run(
-          `SELECT version, fingerprint, computed_at FROM published_versions ${WHERE} ORDER BY version DESC`,
-          [key, name],
+          `SELECT ${COLUMNS} FROM published WHERE dataset = $1::int AND name > $2::text ORDER BY name LIMIT $3::int`,
+          [key, after ?? '', limit],
         )
-        return rows.map((row) => {
-          const { answer: _, ...rest } = versionOf(row)
-          return rest
-        })
+        return rows.map(publishedOf)
+      }),
+
+    version: (dataset, name, version) =>
+      reading(dataset, (statements, key) => versionAt(statements, key, name, version)),
+
+    versions: (dataset, name, before, limit) =>
+      reading(dataset, async (statements, key) => {
+        const { latest } = await rowOf(statements, key, name)
+        const rows = await statements.run(
+          `SELECT version, computed_at, fingerprint FROM published_versions ${WHERE} AND version < $3::int ` +
+            'ORDER BY version DESC LIMIT $4::int',
+          [key, name, before ?? Number(latest) + 1, limit],
+        )
+        return rows.map((row) => ({
+          version: Number(row.version),
+          computedAt: String(row.computed_at),
+          fingerprint: String(row.fingerprint),
+        }))
+      }),
+
+    publish: (dataset, name, version, schedule, lastRefresh, seen) =>
+      writing(dataset, async (statements, { key }) => {
+        const [known] = await statements.run(`SELECT latest, pinned FROM published ${WHERE}`, [key, name])
+        const next = Number(known?.latest ?? 0) + 1
+        await statements.run(
+          'INSERT INTO published_versions (dataset, name, version, computed_at, fingerprint, configuration, answer) ' +
+            'VALUES ($1::int, $2::text, $3::int, $4::text, $5::text, $6::text, $7::text)',
+          [key, name, next, version.computedAt, version.fingerprint, version.configuration, version.answer],
+        )
+        if (known === undefined) {
+          await statements.run(
+            'INSERT INTO published (dataset, name, latest, fingerprint, last_refresh, stamp, seen_epoch, seen_up_to) ' +
+              "VALUES ($1::int, $2::text, $3::int, $4::text, '', '', 0, 0)",
+            [key, name, next, version.fingerprint],
+          )
+        } else {
+          await statements.run(`UPDATE published SET latest = $3::int, fingerprint = $4::text ${WHERE}`, [
+            key,
+            name,
+            next,
+            version.fingerprint,
+          ])
+          await statements.run(
+            `DELETE FROM published_versions ${WHERE} AND version <= $3::int AND version <> $4::int`,
+            [key, name, next - VERSIONS_MOST, Number(known.pinned ?? 0)],
+          )
+        }
+        await noteRefresh(statements, key, name, schedule, lastRefresh, seen)
+      }),
+
+    note: (dataset, name, schedule, lastRefresh, seen) =>
+      writing(dataset, async (statements, { key }) => {
+        const row = await rowOf(statements, key, name)
+        const { schedule: before } = publishedOf(row)
+        const same =
+          row.last_refresh === lastRefresh &&
+          before.everySeconds === schedule.everySeconds &&
+          before.afterComparisons === schedule.afterComparisons
+        await noteRefresh(
+          statements,
+          key,
+          name,
+          schedule,
+          lastRefresh,
+          seen,
+          same ? String(row.stamp) : undefined,
+        )
       }),
 
     pin: (dataset, name, version) =>
       writing(dataset, async (statements, { key }) => {
-        const { latest } = await publishedOf(statements, key, name)
-        if (version !== null && (version < 1 || version > latest)) throw noVersion(name, version)
-        await statements.run(`UPDATE published SET pinned = $3::int ${WHERE}`, [key, name, version])
+        const { pinned } = await rowOf(statements, key, name)
+        if (version !== null) {
+          const [found] = await statements.run(
+            `SELECT version FROM published_versions ${WHERE} AND version = $3::int`,
+            [key, name, version],
+          )
+          if (found === undefined) throw noVersion(name, version)
+        }
+        if ((pinned === null ? null : Number(pinned)) === version) return
+        await statements.run(`UPDATE published SET pinned = $3::int, stamp = $4::text ${WHERE}`, [
+          key,
+          name,
+          version,
+          randomUUID(),
+        ])
       }),
 
     remove: (dataset, name) =>
       writing(dataset, async (statements, { key }) => {
-        await publishedOf(statements, key, name)
+        await rowOf(statements, key, name)
         await statements.run(`DELETE FROM published ${WHERE}`, [key, name])
         await statements.run(`DELETE FROM published_versions ${WHERE}`, [key, name])
       }),
+
+    due: () =>
+      database.snapshot(async (statements) => {
+        const rows = await statements.run(
+          'SELECT d.id, p.name FROM published p JOIN datasets d ON d.key = p.dataset WHERE p.due_at <= $1::text ' +
+            'OR (p.after_comparisons IS NOT NULL AND (d.epoch <> p.seen_epoch OR p.after_comparisons <= ' +
+            '(SELECT coalesce(sum(b.comparisons), 0) FROM batches b WHERE b.dataset = p.dataset AND b.position > p.seen_up_to))) ' +
+            'ORDER BY p.due_at, d.id, p.name',
+          [new Date().toISOString()],
+        )
+        return rows.map(({ id, name }) => ({ dataset: String(id), name: String(name) }))
+      }),
+
+    forget: () => kept.clear(),
   }
 }
 
-async function publishedOf(statements: Statements, key: number, name: string): Promise<Published> {
-  const [row] = await statements.run(
-    `SELECT configuration, series, pinned, failure, (SELECT max(version) FROM published_versions ${WHERE}) AS latest ` +
-      `FROM published ${WHERE}`,
-    [key, name],
-  )
+async function rowOf(statements: Statements, key: number, name: string): Promise<Row> {
+  const [row] = await statements.run(`SELECT ${COLUMNS} FROM published ${WHERE}`, [key, name])
   if (row === undefined)
     throw new StoreProblem('no-such-weights', `The dataset publishes no weights "${name}".`)
+  return row
+}
+
+/** Notes what became of a refresh, under a new stamp if none is given, and when the next one is due. */
+async function noteRefresh(
+  statements: Statements,
+  key: number,
+  name: string,
+  { everySeconds, afterComparisons }: Schedule,
+  lastRefresh: string,
+  { epoch, upTo }: Seen,
+  stamp = randomUUID() as string,
+): Promise<void> {
+  const dueAt = everySeconds === null ? null : new Date(Date.now() + 1000 * everySeconds).toISOString()
+  await statements.run(
+    'UPDATE published SET every_seconds = $3::float8, after_comparisons = $4::float8, due_at = $5::text, ' +
+      `last_refresh = $6::text, seen_epoch = $7::int, seen_up_to = $8::int, stamp = $9::text ${WHERE}`,
+    [key, name, everySeconds, afterComparisons, dueAt, lastRefresh, epoch, upTo, stamp],
+  )
+}
+
+function publishedOf(row: Row): Published {
+  const number = (value: Row[string]) => (value === null ? null : Number(value))
   return {
-    configuration: String(row.configuration),
-    series: String(row.series),
+    name: String(row.name),
     latest: Number(row.latest),
-    pinned: row.pinned === null ? null : Number(row.pinned),
-    failure: row.failure as string | null,
+    pinned: number(row.pinned),
+    schedule: {
+      everySeconds: number(row.every_seconds),
+      afterComparisons: number(row.after_comparisons),
+    },
+    lastRefresh: String(row.last_refresh),
+    fingerprint: String(row.fingerprint),
+    stamp: String(row.stamp),
   }
 }
 
-function versionOf(row: Row): Version {
+async function versionAt(
+  statements: Statements,
+  key: number,
+  name: string,
+  version: number,
+): Promise<Version> {
+  const [row] = await statements.run(
+    `SELECT computed_at, fingerprint, configuration, answer FROM published_versions ${WHERE} AND version = $3::int`,
+    [key, name, version],
+  )
+  if (row === undefined) {
+    await rowOf(statements, key, name)
+    throw noVersion(name, version)
+  }
   return {
-    version: Number(row.version),
-    answer: String(row.answer),
-    fingerprint: String(row.fingerprint),
+    version,
     computedAt: String(row.computed_at),
+    fingerprint: String(row.fingerprint),
+    configuration: String(row.configuration),
+    answer: String(row.answer),
   }
 }
 

@@ -13,6 +13,7 @@ import { microseconds, readBatch } from '../../src/store/rows.ts'
 import type { CountsQuery, FileFormat, Store } from '../../src/store/store.ts'
 import type { Layout } from '../../src/store/upload/formats.ts'
 import { spool } from '../../src/store/upload/spool.ts'
+import { type Schedule, VERSIONS_MOST } from '../../src/store/weights.ts'
 import { type PostgresServer, startPostgres } from '../helpers/postgres.ts'
 
 // One suite, run on both stores.
@@ -634,54 +635,115 @@ function suite(t: Test, store: Store) {
     await again?.()
   })
 
+  const NO_SCHEDULE = { everySeconds: null, afterComparisons: null }
+  const UNSEEN = { epoch: 0, upTo: 0, fingerprint: '' }
+  /** Publishes a version that tells its own content apart. */
+  const publishVersion = (id: string, content: string, schedule: Schedule = NO_SCHEDULE, seen = UNSEEN) =>
+    store.weights.publish(
+      id,
+      'w',
+      { computedAt: 'now', fingerprint: content, configuration: '{}', answer: `{"answer":"${content}"}` },
+      schedule,
+      '{"status":"succeeded"}',
+      seen,
+    )
+
   t.test('published weights have versions that never change, and go with their dataset', async (t) => {
     const id = await dataset(store)
     const { weights } = store
     t.equal(await kindOf(weights.find(id, 'w')), 'no-such-weights')
-    const first = await weights.publish(id, 'w', '{"a":1}', '{"answer":1}', 'one')
-    t.match(first, { added: true, version: { version: 1, answer: '{"answer":1}', fingerprint: 'one' } })
-    const again = await weights.publish(id, 'w', '{"a":1}', '{"answer":1}', 'one')
-    t.same(again, { added: false, version: first.version }, 'nothing has changed')
-    t.equal(
-      (await weights.publish(id, 'w', '{"a":1}', '{"answer":2}', 'two')).version.version,
-      2,
-      'other data',
-    )
-    t.equal(
-      (await weights.publish(id, 'w', '{"a":2}', '{"answer":3}', 'two')).version.version,
-      3,
-      'other choices',
-    )
-    t.match(await weights.find(id, 'w'), { configuration: '{"a":2}', latest: 3, pinned: null, failure: null })
-    await weights.fail(id, 'w', '{"why":1}')
-    t.match(await weights.find(id, 'w'), { latest: 3, failure: '{"why":1}' })
-    t.equal((await weights.version(id, 'w', null)).answer, '{"answer":3}', 'the last is still served')
+    t.equal(await weights.latest(id, 'w'), null)
+    for (const content of ['one', 'two', 'three']) await publishVersion(id, content)
+    const found = await weights.find(id, 'w')
+    t.match(found, { latest: 3, pinned: null, fingerprint: 'three', schedule: NO_SCHEDULE })
+    t.match(await weights.latest(id, 'w'), { published: { stamp: found.stamp }, version: { version: 3 } })
+    const first = await weights.version(id, 'w', 1)
+    t.match(first, { version: 1, answer: '{"answer":"one"}', fingerprint: 'one', computedAt: 'now' })
+    await weights.note(id, 'w', NO_SCHEDULE, '{"status":"failed"}', UNSEEN)
+    const failed = await weights.find(id, 'w')
+    t.match(failed, { latest: 3, lastRefresh: '{"status":"failed"}' }, 'the last is still served')
+    t.not(failed.stamp, found.stamp)
+    await weights.note(id, 'w', NO_SCHEDULE, '{"status":"failed"}', UNSEEN)
+    t.equal((await weights.find(id, 'w')).stamp, failed.stamp, 'no news, no stamp')
     await weights.pin(id, 'w', 1)
-    t.same(await weights.version(id, 'w', null), first.version, 'the pinned one is served')
-    await weights.publish(id, 'w', '{"a":2}', '{"answer":4}', 'three')
-    t.match(await weights.find(id, 'w'), { latest: 4, pinned: 1, failure: null })
-    t.equal((await weights.version(id, 'w', null)).version, 1)
-    t.equal((await weights.version(id, 'w', 2)).answer, '{"answer":2}')
+    await publishVersion(id, 'four')
+    const pinned = await weights.find(id, 'w')
+    t.match(pinned, { latest: 4, pinned: 1, lastRefresh: '{"status":"succeeded"}' })
+    await weights.pin(id, 'w', 1)
+    t.equal((await weights.find(id, 'w')).stamp, pinned.stamp)
+    t.same(await weights.version(id, 'w', 1), first)
     t.equal(await kindOf(weights.version(id, 'w', 5)), 'no-such-weights')
     t.equal(await kindOf(weights.pin(id, 'w', 5)), 'no-such-weights')
     await weights.pin(id, 'w', null)
+    const many = Array.from({ length: 10 }, (_, k) => `many ${k}`)
+    await Promise.all(many.map((content) => publishVersion(id, content)))
+    const all = await weights.versions(id, 'w', null, 100)
     t.same(
-      (await weights.versions(id, 'w')).map(({ version }) => version),
-      [4, 3, 2, 1],
-    )
-    const many = await Promise.all(
-      Array.from({ length: 10 }, (_, k) => weights.publish(id, 'w', '{"a":2}', '{}', `many ${k}`)),
+      all.map(({ version }) => version),
+      Array.from({ length: 14 }, (_, k) => 14 - k),
     )
     t.same(
-      many.map(({ version }) => version.version).sort((a, b) => a - b),
-      [5, 6, 7, 8, 9, 10, 11, 12, 13, 14],
+      new Set(all.map(({ fingerprint }) => fingerprint)),
+      new Set(['one', 'two', 'three', 'four', ...many]),
     )
+    t.same(await weights.versions(id, 'w', 10, 2), all.slice(5, 7), 'by pages')
+    t.same(
+      (await weights.list(id, null, 10)).map(({ name }) => name),
+      ['w'],
+    )
+    t.same(await weights.list(id, 'w', 10), [])
     await weights.remove(id, 'w')
     t.equal(await kindOf(weights.find(id, 'w')), 'no-such-weights')
-    await weights.publish(id, 'w', '{}', '{}', '')
+    t.equal(await kindOf(weights.remove(id, 'w')), 'no-such-weights')
+    await publishVersion(id, 'anew')
+    const anew = await weights.find(id, 'w')
+    t.equal(anew.latest, 1)
+    t.not(anew.stamp, found.stamp, 'no stamp comes back')
     await store.remove(id)
     await store.create(id, null, [])
     t.equal(await kindOf(weights.find(id, 'w')), 'no-such-weights', 'gone with the dataset')
+  })
+
+  t.test('of many versions the newest are kept, and the one that is pinned', async (t) => {
+    const id = await dataset(store)
+    for (let k = 1; k <= 3; k++) await publishVersion(id, `${k}`)
+    await store.weights.pin(id, 'w', 2)
+    for (let k = 4; k <= VERSIONS_MOST + 3; k++) await publishVersion(id, `${k}`)
+    const oldest = await store.weights.versions(id, 'w', 6, 10)
+    t.same(
+      oldest.map(({ version }) => version),
+      [5, 4, 2],
+    )
+  })
+
+  t.test('weights are due by the clock, by new comparisons, and by an erasure', async (t) => {
+    const id = await dataset(store)
+    const { weights } = store
+    const due = async () => (await weights.due()).filter((one) => one.dataset === id).length
+    const query = queryOf(id)
+    const row = { group: 'g', winner: 'a', loser: 'b' }
+    await append(store, id, [row])
+    const after = { everySeconds: null, afterComparisons: 3 }
+    await publishVersion(id, 'one', after, await store.state(query))
+    t.equal(await due(), 0, 'what it was computed from does not count')
+    await append(store, id, [{ ...row, count: 100 }, row])
+    t.equal(await due(), 0, 'two rows')
+    await append(store, id, [row])
+    t.equal(await due(), 1, 'three rows')
+    await weights.note(id, 'w', after, '', await store.state(query))
+    t.equal(await due(), 0, 'noted')
+    await append(store, id, [{ ...row, annotator: 'x' }])
+    await store.eraseAnnotator(id, 'x')
+    t.equal(await due(), 1, 'who is erased is not to wait')
+    const seen = await store.state(query)
+    await weights.note(id, 'w', NO_SCHEDULE, '', seen)
+    t.equal(await due(), 0)
+    await weights.note(id, 'w', { everySeconds: 3600, afterComparisons: null }, '', seen)
+    t.equal(await due(), 0, 'in an hour')
+    await weights.note(id, 'w', { everySeconds: 0, afterComparisons: null }, '', seen)
+    t.equal(await due(), 1, 'at once')
+    const { fingerprint } = await store.counts(query).then(({ source }) => source)
+    t.equal(seen.fingerprint, fingerprint, 'the state has the fingerprint of the counts')
   })
 
   t.test('timestamps keep their microseconds, and a leap second is the next one', async (t) => {
