@@ -9,7 +9,18 @@
 export function choleskyFactor(a: Float64Array, n: number, stride = n): number {
   for (let i = 0; i < n; i++) {
     const rowI = i * stride
-    for (let j = 0; j < i; j++) {
+    // Four rows at a time read those above them once; what they have with each other comes row by row.
+    const block = i - (i % 4)
+    const together = block + 4 <= n
+    for (let j = 0; j < block && together && i === block; j++) {
+      const rowJ = j * stride
+      const four = dotFour(a, rowI, stride, a, rowJ, j)
+      for (let q = 0; q < 4; q++) {
+        const at = rowI + q * stride + j
+        a[at] = (a[at] - four[q]) / a[rowJ + j]
+      }
+    }
+    for (let j = together ? block : 0; j < i; j++) {
       const rowJ = j * stride
       a[rowI + j] = (a[rowI + j] - dotRows(a, rowI, a, rowJ, j)) / a[rowJ + j]
     }
@@ -74,20 +85,58 @@ export function choleskyBackSubstitute(r: Float64Array, n: number, x: Float64Arr
  */
 export function choleskyInverseDiagonal(r: Float64Array, n: number): Float64Array {
   const diagonal = new Float64Array(n)
-  const column = new Float64Array(n)
-  for (let i = 0; i < n; i++) {
-    let x = 1 / r[i * n + i]
-    let squares = x * x
-    column[i] = x
-    for (let k = i + 1; k < n; k++) {
-      x = -dotRows(r, k * n + i, column, i, k - i) / r[k * n + k]
-      column[k] = x
-      squares += x * x
+  // Four columns of R⁻¹ at a time, each stored as a row.
+  const columns = new Float64Array(4 * n)
+  for (let i = 0; i < n; i += 4) {
+    const few = Math.min(4, n - i)
+    columns.fill(0)
+    for (let k = i; k < n; k++) {
+      const four = dotFour(columns, i, n, r, k * n + i, k - i)
+      for (let q = 0; q < few; q++) {
+        const x = ((k === i + q ? 1 : 0) - four[q]) / r[k * n + k]
+        columns[q * n + k] = x
+        diagonal[i + q] += x * x
+      }
     }
-    diagonal[i] = squares
   }
   return diagonal
 }
+
+/**
+ * Σ_k of four rows, `stride` apart from a[atA] on, each times b[atB + k]: every entry of b is read once for all four.
+ *
+ * @returns length 4, overwritten by the next call
+ */
+function dotFour(
+  a: Float64Array,
+  atA: number,
+  stride: number,
+  b: Float64Array,
+  atB: number,
+  length: number,
+): Float64Array {
+  const at1 = atA + stride
+  const at2 = at1 + stride
+  const at3 = at2 + stride
+  let s0 = 0
+  let s1 = 0
+  let s2 = 0
+  let s3 = 0
+  for (let k = 0; k < length; k++) {
+    const y = b[atB + k]
+    s0 += a[atA + k] * y
+    s1 += a[at1 + k] * y
+    s2 += a[at2 + k] * y
+    s3 += a[at3 + k] * y
+  }
+  four[0] = s0
+  four[1] = s1
+  four[2] = s2
+  four[3] = s3
+  return four
+}
+
+const four = new Float64Array(4)
 
 /** Σ_k a[atA + k]·b[atB + k] over `length` terms; four partial sums keep the processor's adders busy. */
 export function dotRows(a: Float64Array, atA: number, b: Float64Array, atB: number, length: number): number {
