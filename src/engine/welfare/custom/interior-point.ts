@@ -23,6 +23,8 @@ export type Point = {
   multipliers: Float64Array
   /** μ; length K. */
   prices: Float64Array
+  /** h and then τ − Cp. */
+  slacks: Float64Array
 }
 
 /** Receives each point at which the barrier is about to be lowered; answers true when it is good enough. */
@@ -130,6 +132,7 @@ export function climb(problem: WelfareProblem, lifted: Lifted, start: Start, jud
       utilities: at.image.slice(0, groups),
       multipliers: multipliers.slice(0, smooth),
       prices: multipliers.slice(smooth),
+      slacks: at.slacks,
     }
     if (judge(point) || next === null) return iteration
     barrier *= LOWERED
