@@ -42,6 +42,8 @@ export function maximise(problem: WelfareProblem, program: Program): Optimum {
     let better = false
     for (const { multipliers, prices } of last === null ? [point] : [point, limitOf(point, last)]) {
       const tangent = tangentAt(lifted, point.utilities, multipliers, prices)
+      // Weights that are all zero are the end of a W that has enough, and no answer.
+      if (!tangent.weights.some((weight) => weight > 0)) continue
       better = keep(free, certify(problem, program, point.policy, tangent)) || better
       if (problem.temperature > 0) {
         gibbsInContexts(problem, worthOf(columns, tangent.weights, prices), gibbs)

@@ -1,7 +1,7 @@
 import { choleskySolve, dotRows } from '../../numeric/cholesky.ts'
 import type { WelfareProblem } from '../problem.ts'
 import { ridgeFactor } from '../ridge.ts'
-import { type Columns, worthOf } from './columns.ts'
+import { type Columns, imageOf, worthOf } from './columns.ts'
 import type { Derivatives } from './constraints.ts'
 
 /** A sum has rounding of this part of its terms. */
@@ -12,6 +12,9 @@ const DEPENDENT = 1e-13
 
 /** Rounds of refinement of the system's solution. */
 const REFINED = 3
+
+/** Passes by which a policy's move is led to where its utilities should move. */
+const LED = 2
 
 /** Where a Newton step starts from. */
 export type State = {
@@ -234,8 +237,11 @@ export function newtonStep(
     move.policy[i] *= root[i]
   }
   balance(problem, root, move.policy)
-  lead(columns, { root, basis, half, system, order }, move)
-  balance(problem, root, move.policy)
+  for (let pass = 0; pass < LED; pass++) {
+    lead(columns, { root, basis, half, system, order }, move)
+    balance(problem, root, move.policy)
+  }
+  move.image = imageOf(columns, move.policy)
   for (let i = 0; i < items; i++)
     move.costs[i] = barrier / policy[i] - costs[i] - (costs[i] / policy[i]) * move.policy[i]
   for (let k = 0; k < order; k++)
