@@ -172,6 +172,60 @@ const CUSTOM: Record<string, (welfare: Definition['welfare']) => Definition> = {
     outside: (lambda, { population }) => offSimplex(lambda.map((weight, g) => (weight - population[g]) / 2)),
     conjugate: zero,
   }),
+  '0.5 * mean(x) + 0.5 * min(x)': (welfare) => ({
+    welfare,
+    needsGains: false,
+    value: (x, { population }) => (dot(x, population) + Math.min(...x)) / 2,
+    outside: (lambda, { population }) => offSimplex(lambda.map((weight, g) => 2 * weight - population[g])),
+    conjugate: zero,
+  }),
+  // The adversary's first group.
+  'x["group 00"] + 2 * min(x)': (welfare) => ({
+    welfare,
+    needsGains: false,
+    value: (x) => x[0] + 2 * Math.min(...x),
+    outside: (lambda) => offSimplex(lambda.map((weight, g) => (g === 0 ? weight - 1 : weight) / 2)),
+    conjugate: zero,
+  }),
+  // λ = t n + (1 − t) 2 s, with s a lottery over the groups.
+  'min(mean(x), 2 * min(x))': (welfare) => ({
+    welfare,
+    needsGains: false,
+    value: (x, { population }) => Math.min(dot(x, population), 2 * Math.min(...x)),
+    outside: (lambda, { population }) => {
+      const t = 2 - sum(lambda)
+      return Math.max(-t, t - 1, ...lambda.map((weight, g) => t * population[g] - weight))
+    },
+    conjugate: zero,
+  }),
+  // Every group has a kink at −1, where its slope falls from twice its population to its population.
+  'sum(n .* min(x, 2 * x + 1))': (welfare) => ({
+    welfare,
+    needsGains: false,
+    grain: 1,
+    value: (x, { population }) =>
+      dot(
+        x.map((value) => Math.min(value, 2 * value + 1)),
+        population,
+      ),
+    outside: (lambda, { population }) =>
+      Math.max(
+        ...lambda.map((weight, g) => Math.max(1 - weight / population[g], weight / population[g] - 2)),
+      ),
+    conjugate: (lambda, { population }) => sum(lambda.map((weight, g) => population[g] - weight)),
+  }),
+  // λ = α n + (Σλ − α) s, with α the best for what remains of the conjugates of the roots.
+  'sqrt(mean(x)) + sqrt(min(x))': (welfare) => ({
+    welfare,
+    needsGains: true,
+    value: (x, { population }) => Math.sqrt(dot(x, population)) + Math.sqrt(Math.min(...x)),
+    outside: (lambda) => Math.max(0, ...lambda.map((weight) => -weight)),
+    conjugate: (lambda, { population }) => {
+      const total = sum(lambda)
+      const alpha = Math.min(total / 2, ...lambda.map((weight, g) => weight / population[g]))
+      return -1 / (4 * alpha) - 1 / (4 * (total - alpha))
+    },
+  }),
   'sum(n .* sqrt(x))': (welfare) => ({
     welfare,
     needsGains: true,

@@ -79,7 +79,7 @@ export function welfareAt(program: Program, x: Float64Array): number {
   return values[program.root][0]
 }
 
-/** A gap below this is the rounding of a policy that is the reference, or of a W that is the same for all policies. */
+/** What rounding leaves of a difference of two equal numbers, or of a policy that is another, in units of these. */
 const STILL = 1e-15
 
 /** What a policy and a tangent prove about each other. */
@@ -123,9 +123,11 @@ export function certify(
 
   const reach = reachOf(problem)
   let above = level - welfare
+  let terms = Math.abs(level)
   let spread = 0
   for (let g = 0; g < groups; g++) {
     above += weights[g] * utilities[g]
+    terms += weights[g] * Math.abs(utilities[g])
     spread += weights[g] * reach[g]
   }
   let gap = Math.max(0, above)
@@ -138,8 +140,9 @@ export function certify(
   gap += lossAgainst(problem, worthOf(columns, weights, prices), policy)
   const objective = welfare - (temperature > 0 ? temperature * divergence(policy, reference) : 0)
   const size = Math.max(Math.abs(objective), spread)
-  // Where no policy moves a group that counts, and the reference is kept, what is left is rounding.
-  const still = spread === 0 && gap <= STILL * (1 + Math.abs(level) + temperature)
+  // Where no policy moves a group that counts the reference is best, and what is left is the rounding of W's terms, and of a
+  // policy, of which KL is the square.
+  const still = spread === 0 && gap <= STILL * (terms + STILL * temperature)
   const relativeGap = gap === 0 || still ? 0 : gap / size
   return {
     tangent,

@@ -108,9 +108,14 @@ function kinkAt(kink: Kink, cell: number, kinks: Kinks, values: Entries): number
 function logMeanExp(u: Float64Array, weights: Float64Array): number {
   let top = Number.NEGATIVE_INFINITY
   for (const value of u) if (value > top) top = value
+  // Σ w (e^d − 1) keeps its digits where all d are small, Σ w e^d where the largest u has little weight.
   let excess = 0
-  for (let g = 0; g < u.length; g++) excess += weights[g] * Math.expm1(u[g] - top)
-  return top + Math.log1p(excess)
+  let sum = 0
+  for (let g = 0; g < u.length; g++) {
+    excess += weights[g] * Math.expm1(u[g] - top)
+    sum += weights[g] * Math.exp(u[g] - top)
+  }
+  return top + (excess > -0.5 ? Math.log1p(excess) : Math.log(sum))
 }
 
 /** w_g e^{u_g − log Σ w e^u}: by how much log Σ w e^u moves with u_g. */

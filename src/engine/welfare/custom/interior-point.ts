@@ -23,6 +23,8 @@ export type Point = {
   multipliers: Float64Array
   /** μ; length K. */
   prices: Float64Array
+  /** h and then τ − Cp. */
+  slacks: Float64Array
 }
 
 /** Receives each point at which the barrier is about to be lowered; answers true when it is good enough. */
@@ -78,7 +80,7 @@ export function climb(problem: WelfareProblem, lifted: Lifted, start: Start, jud
   }
 
   let at = pointAt(start.policy, start.cells, imageOf(columns, start.policy))
-  let barrier = firstBarrier(problem, lifted, rowRanges(columns), at.cells, at.values)
+  let barrier = firstBarrier(problem, lifted, rowRanges(columns), at)
   let costs = at.policy.map((share) => barrier / share)
   let multipliers = at.slacks.map((slack) => barrier / slack)
   const merit = ({ policy, values, slacks }: typeof at) => {
@@ -120,7 +122,7 @@ export function climb(problem: WelfareProblem, lifted: Lifted, start: Start, jud
       costs = along(costs, move.costs, dual)
       multipliers = along(multipliers, move.multipliers, dual)
       const whole = normalisedIn(problem.contexts, next.policy)
-      at = pointAt(whole, next.cells, imageOf(columns, whole), next.slacks)
+      at = pointAt(whole, next.cells, settled(imageOf(columns, whole), next.image, largest), next.slacks)
       trust(costs, at.policy, barrier)
       trust(multipliers, at.slacks, barrier)
     }
@@ -130,6 +132,7 @@ export function climb(problem: WelfareProblem, lifted: Lifted, start: Start, jud
       utilities: at.image.slice(0, groups),
       multipliers: multipliers.slice(0, smooth),
       prices: multipliers.slice(smooth),
+      slacks: at.slacks,
     }
     if (judge(point) || next === null) return iteration
     barrier *= LOWERED
@@ -137,13 +140,17 @@ export function climb(problem: WelfareProblem, lifted: Lifted, start: Start, jud
   return MAX_ITERATIONS
 }
 
-/** A barrier in proportion to what is at stake: how much f can move with the utilities, and with the cells. */
+/** Utilities that are off from where they were to be by rounding alone are where they were to be. */
+function settled(image: Float64Array, expected: Float64Array, largest: Float64Array): Float64Array {
+  return image.map((value, r) => (Math.abs(value - expected[r]) <= BLUR * largest[r] ? expected[r] : value))
+}
+
+/** A barrier in proportion to what is at stake: how much f can move with the utilities and the cells, and the KL term. */
 function firstBarrier(
-  { groups, items, guardrails }: WelfareProblem,
+  { groups, items, guardrails, temperature, reference }: WelfareProblem,
   lifted: Lifted,
   ranges: Float64Array,
-  cells: Float64Array,
-  values: LiftedValues,
+  { policy, cells, values }: { policy: Float64Array; cells: Float64Array; values: LiftedValues },
 ): number {
   const { gradient } = differentiate(lifted, cells, values, new Float64Array(lifted.constraints.length))
   const room = new Float64Array(lifted.cells).fill(Number.POSITIVE_INFINITY)
@@ -151,6 +158,7 @@ function firstBarrier(
     if (cell >= 0) room[cell] = Math.min(room[cell], values.slacks[j])
   })
   let stake = 1e-6 * Math.abs(values.objective)
+  if (temperature > 0) stake += temperature * divergence(policy, reference)
   for (let g = 0; g < groups; g++) stake += Math.abs(gradient[g]) * ranges[g]
   for (let c = 0; c < lifted.cells; c++) stake += Math.abs(gradient[groups + c]) * room[c]
   return (stake > 0 ? stake : 1) / (items + lifted.constraints.length + guardrails.limits.length)

@@ -16,6 +16,8 @@ const ERROR_LIMIT = 1e-8
 const ACCEPTED = 1e-11
 /** … and one below this is rounding. */
 const ROUNDING = 1e-14
+/** A multiplier vanishes that falls so much faster than its slack. */
+const VANISHING = 0.5
 /** So many points without a better certificate are the end. */
 const PATIENCE = 4
 
@@ -37,14 +39,18 @@ export function maximise(problem: WelfareProblem, program: Program): Optimum {
   const gibbs = new Float64Array(problem.items)
   let last: Point | null = null
   const iterations = climb(problem, lifted, start, (point) => {
-    last = point
-    const { policy, utilities, multipliers, prices } = point
-    const tangent = tangentAt(lifted, utilities, multipliers, prices)
-    let better = keep(free, certify(problem, program, policy, tangent))
-    if (problem.temperature > 0) {
-      gibbsInContexts(problem, worthOf(columns, tangent.weights, prices), gibbs)
-      better = keep(tied, certify(problem, program, gibbs.slice(), tangent)) || better
+    let better = false
+    for (const { multipliers, prices } of last === null ? [point] : [point, limitOf(point, last)]) {
+      const tangent = tangentAt(lifted, point.utilities, multipliers, prices)
+      // Weights that are all zero are the end of a W that has enough, and no answer.
+      if (!tangent.weights.some((weight) => weight > 0)) continue
+      better = keep(free, certify(problem, program, point.policy, tangent)) || better
+      if (problem.temperature > 0) {
+        gibbsInContexts(problem, worthOf(columns, tangent.weights, prices), gibbs)
+        better = keep(tied, certify(problem, program, gibbs.slice(), tangent)) || better
+      }
     }
+    last = point
     const best = Math.min(free.error, problem.temperature > 0 ? tied.error : free.error)
     const all = Math.max(free.error, problem.temperature > 0 ? tied.error : free.error)
     free.stale = better ? 0 : free.stale + 1
@@ -64,19 +70,37 @@ export function maximise(problem: WelfareProblem, program: Program): Optimum {
   return toOptimum(found, { iterations, unique: nearest.unique, supportOnly: true })
 }
 
-type Best = { certified: Certified | null; error: number; stale: number }
-
-function newBest(): Best {
-  return { certified: null, error: Number.POSITIVE_INFINITY, stale: 0 }
+/**
+ * The multipliers and prices that a point of the path stands for: those that the path takes to zero are zero there.
+ *
+ * They are the ones that fall with the barrier faster than what they are complementary to (Tapia's indicator), which does not
+ * depend on any units.
+ */
+function limitOf(point: Point, before: Point): Pick<Point, 'multipliers' | 'prices'> {
+  const kept = (own: Float64Array, earlier: Float64Array, first: number) =>
+    own.map((price, j) => {
+      const slack = point.slacks[first + j] / before.slacks[first + j]
+      return price / earlier[j] < VANISHING * slack ? 0 : price
+    })
+  return {
+    multipliers: kept(point.multipliers, before.multipliers, 0),
+    prices: kept(point.prices, before.prices, point.multipliers.length),
+  }
 }
 
-/** Keeps what is better than the best so far; whether it is. */
+type Best = { certified: Certified | null; error: number; gap: number; stale: number }
+
+function newBest(): Best {
+  return { certified: null, error: Number.POSITIVE_INFINITY, gap: Number.POSITIVE_INFINITY, stale: 0 }
+}
+
+/** Keeps what is better than the best so far; whether the path gets ahead, be it in the gap alone. */
 function keep(best: Best, certified: Certified): boolean {
   const error = errorOf(certified)
-  if (!(error < best.error)) return false
-  const better = error < 0.5 * best.error
-  Object.assign(best, { certified, error })
-  return better
+  const ahead = error < 0.5 * best.error || certified.gap < 0.5 * best.gap
+  best.gap = Math.min(best.gap, certified.gap)
+  if (error < best.error) Object.assign(best, { certified, error })
+  return ahead
 }
 
 /** Whether what the weights count is rounding against W. */

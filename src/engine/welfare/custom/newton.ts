@@ -1,7 +1,7 @@
 import { choleskySolve, dotRows } from '../../numeric/cholesky.ts'
 import type { WelfareProblem } from '../problem.ts'
 import { ridgeFactor } from '../ridge.ts'
-import { type Columns, worthOf } from './columns.ts'
+import { type Columns, imageOf, worthOf } from './columns.ts'
 import type { Derivatives } from './constraints.ts'
 
 /** A sum has rounding of this part of its terms. */
@@ -12,6 +12,9 @@ const DEPENDENT = 1e-13
 
 /** Rounds of refinement of the system's solution. */
 const REFINED = 3
+
+/** Passes by which a policy's move is led to where its utilities should move. */
+const LED = 2
 
 /** Where a Newton step starts from. */
 export type State = {
@@ -232,9 +235,15 @@ export function newtonStep(
   for (let i = 0; i < items; i++) {
     move.slope += move.policy[i] ** 2
     move.policy[i] *= root[i]
-    move.costs[i] = barrier / policy[i] - costs[i] - (costs[i] / policy[i]) * move.policy[i]
   }
   balance(problem, root, move.policy)
+  for (let pass = 0; pass < LED; pass++) {
+    lead(columns, { root, basis, half, system, order }, move)
+    balance(problem, root, move.policy)
+  }
+  move.image = imageOf(columns, move.policy)
+  for (let i = 0; i < items; i++)
+    move.costs[i] = barrier / policy[i] - costs[i] - (costs[i] / policy[i]) * move.policy[i]
   for (let k = 0; k < order; k++)
     for (let l = 0; l < order; l++) move.slope += reduced[k] * matrix[k * order + l] * reduced[l]
   for (let j = 0; j < slacks.length; j++) {
@@ -254,6 +263,32 @@ export function newtonStep(
       barrier / slacks[j] - multipliers[j] - (multipliers[j] / slacks[j]) * (change + rest)
   }
   return move
+}
+
+/**
+ * Makes a move of the policy lead to where its image is said to move: as the difference of what the items want and what holds
+ * them back it has fewer digits than the image, which is refined. What is off by e is made up for by √D·Qᵀt with the least
+ * tᵀt + (e − Lt)ᵀP(e − Lt), so that directions count as far as P minds them.
+ *
+ * @param system the Cholesky factor of a matrix that begins with I + LᵀPL
+ */
+function lead(
+  { rows, items, entries }: Columns,
+  {
+    root,
+    basis,
+    half,
+    system,
+    order,
+  }: { root: Float64Array; basis: Float64Array; half: Float64Array; system: Float64Array; order: number },
+  { policy, image }: Move,
+): void {
+  const off = Float64Array.from(image, (move, r) => move - dotRows(entries, r * items, policy, 0, items))
+  const shift = new Float64Array(rows)
+  for (let r = 0; r < rows; r++) for (let l = 0; l < rows; l++) shift[l] += half[r * rows + l] * off[r]
+  choleskySolve(system, rows, shift, order)
+  for (let r = 0; r < rows; r++)
+    for (let i = 0; i < items; i++) policy[i] += shift[r] * root[i] * basis[r * items + i]
 }
 
 /** Makes a move of the policy sum to 0 in each context, at the expense of the item that gives most easily. */

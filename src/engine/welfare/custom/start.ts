@@ -12,6 +12,8 @@ import { branchOf, type Domain, type Kink, kinksOf, type Program, type Step, tri
 const SOME = 1e-9
 /** … and is not where it is proven to be below this. */
 const NONE = 1e-8
+/** The least part of what varies that is left as room: scales of groups are no further apart. */
+const SMALLEST = 1e-36
 /** No phase is needed where all is above this. */
 const PLENTY = 1e-6
 
@@ -45,7 +47,9 @@ export function startOf(problem: WelfareProblem, lifted: Lifted): Start {
   const deepest = program.domain.reduce((most, { depth }) => Math.max(most, depth), 0)
   let policy = kept
   for (let depth = 1; depth <= deepest; depth++) {
-    const domain = program.domain.filter((needed) => needed.depth <= depth)
+    const domain = program.domain
+      .filter((needed) => needed.depth <= depth)
+      .flatMap((needed) => unfolded(program, needed))
     const goal = leastOfDomain(problem, program, domain, policy)
     const reached = phase(problem, goal, policy)
     if (reached.policy === null)
@@ -123,6 +127,14 @@ function phase(
   )
 }
 
+/** The least of some numbers is positive where each is, whatever the units of the others. */
+function unfolded(program: Program, needed: Domain): Domain[] {
+  const step = program.steps[needed.step]
+  return step.op === 'least'
+    ? step.of.flatMap((part) => unfolded(program, { ...needed, step: part }))
+    : [needed]
+}
+
 /** The program of the least of what must be positive, in units of the largest that the terms of each can be. */
 function leastOfDomain(
   problem: WelfareProblem,
@@ -183,6 +195,11 @@ function sizesOf(problem: WelfareProblem, program: Program, policy: Float64Array
       else if (step.op === 'add') own[g] = step.of.reduce((sum, part) => sum + at(part, g), 0)
       else if (step.op === 'sum')
         own[g] = step.weights.reduce((sum, weight, k) => sum + weight * at(step.of, k), 0)
+      else if (step.op === 'least' || step.op === 'greatest')
+        own[g] = step.of.reduce(
+          (most, part) => (step.within ? Math.max(most, ...sizes[part]) : Math.max(most, at(part, g))),
+          0,
+        )
       else own[g] = Math.abs(values[s][g])
     }
   })
@@ -217,7 +234,7 @@ function cellsAt(problem: WelfareProblem, lifted: Lifted, policy: Float64Array):
     variation[cell] = Math.max(variation[cell], sum)
   })
   const most = variation.reduce((a, b) => Math.max(a, b), 0)
-  for (let part = 0.5; part > 1e-18; part /= 2) {
+  for (let part = 0.5; part > SMALLEST; part /= 2) {
     const margins = variation.map((own) => part * (own > 0 ? own : most > 0 ? most : 1))
     const cells = cellsBelow(program, x, margins)
     const { slacks, objective } = evaluateLifted(lifted, x, cells)
