@@ -1,11 +1,13 @@
 import { type Certified, certify, errorOf } from '../certificate.ts'
-import { gibbsInContexts, normalisedIn } from '../contexts.ts'
+import { gibbsInContexts, normalisedIn, reachOf } from '../contexts.ts'
 import { innerStart } from '../gains.ts'
 import { slackRows, valuesAt } from '../guardrails.ts'
 import { maximin } from '../maximin.ts'
+import { optimise } from '../optimise.ts'
 import type { WelfareFunction, WelfareProblem } from '../problem.ts'
 import { scalingOf } from '../scaling.ts'
 import type { Found } from '../search.ts'
+import { utilitarian } from '../utilitarian.ts'
 import { type Curve, orderOf } from './curve.ts'
 import { type Levels, levelsOf } from './levels.ts'
 import type { Equations } from './newton.ts'
@@ -23,6 +25,8 @@ const END = 1e-16
 const ROUNDS = 40
 /** So many points without a lower error are enough. */
 const PATIENCE = 5
+/** Of a pair the one below this part of the other is on its way to zero. */
+const NEARER = 1e-3
 /** Bends nearer to each other than this are one. */
 const SAME = 1e-12
 /** A rank is added where it makes this part of what the ranks of a policy make in the mean. */
@@ -41,6 +45,7 @@ export function searchRanks(
   curve: Curve,
 ): Found | null {
   const { population } = problem
+  if (reachOf(problem).every((reach) => reach === 0)) return searchIndifferent(problem, welfareFunction, curve)
   const posed = rankProblem(problem, welfareFunction)
   const { policy } = innerStart(problem, scalingOf(problem, welfareFunction, maximin.link), false)
   let bends =
@@ -64,6 +69,24 @@ export function searchRanks(
     if (bends.length === before) break
   }
   return best === null ? null : { ...best, iterations }
+}
+
+/** The optimum where no policy changes a utility: the weights are those of the ranks that all policies have. */
+function searchIndifferent(problem: WelfareProblem, welfareFunction: WelfareFunction, { rise }: Curve): Found {
+  const { population, reference } = problem
+  const { order, ranks } = ranksAt(utilitiesUnder(problem, reference), population)
+  const fixed = new Float64Array(population.length)
+  order.forEach((g, k) => {
+    fixed[g] = rise(k === 0 ? 0 : ranks[k - 1], ranks[k])
+  })
+  const ofRanks: WelfareFunction = {
+    ...utilitarian,
+    value: (x) => x.reduce((sum, value, g) => sum + fixed[g] * value, 0),
+    project: (weights) => weights.set(fixed),
+  }
+  const { policy, prices, supportOnly, certificate } = optimise(problem, ofRanks)
+  const certified = certify(problem, welfareFunction, policy, fixed, prices)
+  return { certified, iterations: certificate.iterations, tied: !supportOnly }
 }
 
 /** A problem in units of its welfare, and of the slacks of each guardrail. */
@@ -125,9 +148,14 @@ function referee(problem: WelfareProblem, welfareFunction: WelfareFunction, { un
       const policy = normalisedIn(contexts, at.policy)
       if (products(at).sum > END) end = utilitiesUnder(problem, policy)
       const prices = at.prices.map((price, k) => (price * unit) / sizes[k])
-      const candidates = [weights.slice(0, groups), limitOf(problem, levels, at)]
+      // In the limit a price is nothing where its guardrail has slack.
+      const paid = prices.map((price, k) => (at.prices[k] < NEARER * at.slacks[k] ? 0 : price))
+      const candidates = [
+        { candidate: weights.slice(0, groups), prices },
+        { candidate: limitOf(problem, levels, at), prices: paid },
+      ]
       stale++
-      for (const candidate of candidates) {
+      for (const { candidate, prices } of candidates) {
         if (lower('free', policy, candidate, prices)) stale = 0
         if (temperature === 0) continue
         welfareFunction.project(candidate, problem.population)
@@ -153,8 +181,8 @@ function referee(problem: WelfareProblem, welfareFunction: WelfareFunction, { un
 function limitOf({ groups, population }: WelfareProblem, levels: Levels, at: Point): Float64Array {
   const weights = population.map((n) => levels.mean * n)
   for (let e = 0; e < at.parts.length; e++) {
-    if (at.parts[e] < 1e-3 * at.above[e]) continue
-    weights[e % groups] += at.rests[e] < 1e-3 * at.below[e] ? levels.caps[e] : at.parts[e]
+    if (at.parts[e] < NEARER * at.above[e]) continue
+    weights[e % groups] += at.rests[e] < NEARER * at.below[e] ? levels.caps[e] : at.parts[e]
   }
   return weights
 }
