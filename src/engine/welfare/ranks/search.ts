@@ -7,7 +7,9 @@ import { optimise } from '../optimise.ts'
 import type { WelfareFunction, WelfareProblem } from '../problem.ts'
 import { scalingOf } from '../scaling.ts'
 import type { Found } from '../search.ts'
+import { valuesOf } from '../table.ts'
 import { utilitarian } from '../utilitarian.ts'
+import { addBest, firstItems, hasManyItems, restrictedTo } from '../working-set.ts'
 import { type Curve, orderOf } from './curve.ts'
 import { type Levels, levelsOf } from './levels.ts'
 import type { Equations } from './newton.ts'
@@ -17,7 +19,7 @@ import { type Point, products, type RankProblem } from './point.ts'
 /** An error below this is rounding. */
 const ROUNDING = 1e-13
 /** An error above this is worth another round. */
-const ACCEPTED = 1e-12
+const ACCEPTED = 1e-10
 /** A policy that follows from the weights is preferred to a closer one that does not, up to this error. */
 const TIED = 1e-9
 /** A path that is nearer to its end than this is lost in rounding. */
@@ -27,6 +29,8 @@ const ROUNDS = 40
 const PATIENCE = 5
 /** Of a pair the one below this part of the other is on its way to zero. */
 const NEARER = 1e-3
+/** Items that are added in a round, per group. */
+const ADDED = 2
 /** Bends nearer to each other than this are one. */
 const SAME = 1e-12
 /** A rank is added where it makes this part of what the ranks of a policy make in the mean. */
@@ -44,13 +48,60 @@ export function searchRanks(
   welfareFunction: WelfareFunction,
   curve: Curve,
 ): Found | null {
-  const { population } = problem
   if (reachOf(problem).every((reach) => reach === 0)) return searchIndifferent(problem, welfareFunction, curve)
+  const few = hasManyItems(problem) ? searchFew(problem, welfareFunction, curve) : null
+  return few !== null && errorOf(few.certified) <= TIED
+    ? few
+    : searchAll(problem, welfareFunction, curve, null)
+}
+
+/** The same among a few of many items, to which those are added that the weights found value more than all of them. */
+function searchFew(problem: WelfareProblem, welfareFunction: WelfareFunction, curve: Curve): Found | null {
+  const { groups, items, population } = problem
+  const chosen = new Set(firstItems(problem))
+  const values = new Float64Array(items)
+  let iterations = 0
+  let ranks: Float64Array | null = null
+  for (let round = 0; round < ROUNDS; round++) {
+    const few = Int32Array.from(chosen).sort()
+    const found = searchAll(restrictedTo(problem, few), welfareFunction, curve, ranks)
+    if (found === null) return null
+    iterations += found.iterations
+    const { weights } = found.certified
+    valuesOf(problem, weights, values)
+    if (addBest(chosen, values, ADDED * groups)) {
+      // At bends in the order of the weights Φ leaves room for them.
+      ranks = ranksAt(
+        weights.map((weight, g) => -weight / population[g]),
+        population,
+      ).ranks
+      continue
+    }
+    const policy = new Float64Array(items)
+    few.forEach((item, k) => {
+      policy[item] = found.certified.policy[k]
+    })
+    return { ...found, certified: certify(problem, welfareFunction, policy, weights), iterations }
+  }
+  return null
+}
+
+/** @param ranks where Φ bends at first; null for those of a policy in the middle */
+function searchAll(
+  problem: WelfareProblem,
+  welfareFunction: WelfareFunction,
+  curve: Curve,
+  ranks: Float64Array | null,
+): Found | null {
+  const { population } = problem
   const posed = rankProblem(problem, welfareFunction)
   const { policy } = innerStart(problem, scalingOf(problem, welfareFunction, maximin.link), false)
   let bends =
     curve.bends ??
-    merged(Float64Array.of(1 / 2, 1), ranksAt(utilitiesUnder(problem, policy), population).ranks)
+    merged(
+      Float64Array.of(1 / 2, 1),
+      ranks ?? ranksAt(utilitiesUnder(problem, policy), population).ranks,
+    )
   let best: Found | null = null
   let iterations = 0
   for (let round = 0; round < ROUNDS; round++) {
@@ -58,6 +109,7 @@ export function searchRanks(
     const levels = levelsOf(curve, bends, population)
     iterations += followRanks(posed.scaled, levels, policy, judge(levels))
     const { certified, tied, end } = found()
+    if (process.env.DBG) console.log('round', round, 'bends', bends.length, 'K', levels.shares.length, 'its', iterations, certified && errorOf(certified), 'nonzero', certified && certified.weights.filter(w=>w>1e-12).length)
     if (certified !== null && (best === null || errorOf(certified) < errorOf(best.certified)))
       best = { certified, tied, iterations }
     if (best === null || certified === null || errorOf(best.certified) <= ACCEPTED) break
