@@ -25,6 +25,8 @@ const TIED = 1e-9
 /** A path that is nearer to its end than this is lost in rounding. */
 const END = 1e-16
 const ROUNDS = 40
+/** So many rounds take only the bends that are asked for; later ones keep all, so that the bound can only fall. */
+const FRESH = 5
 /** So many points without a lower error are enough. */
 const PATIENCE = 5
 /** Of a pair the one below this part of the other is on its way to zero. */
@@ -48,83 +50,93 @@ export function searchRanks(
   welfareFunction: WelfareFunction,
   curve: Curve,
 ): Found | null {
-  if (reachOf(problem).every((reach) => reach === 0)) return searchIndifferent(problem, welfareFunction, curve)
+  if (reachOf(problem).every((reach) => reach === 0))
+    return searchIndifferent(problem, welfareFunction, curve)
   const few = hasManyItems(problem) ? searchFew(problem, welfareFunction, curve) : null
   return few !== null && errorOf(few.certified) <= TIED
     ? few
-    : searchAll(problem, welfareFunction, curve, null)
+    : searchAll(problem, welfareFunction, curve, null, ROUNDS)
 }
 
-/** The same among a few of many items, to which those are added that the weights found value more than all of them. */
+/**
+ * The same among a few of many items, to which those are added that the weights found value more than all of them. Bends
+ * follow from one round to the next, and are only as many as they must be when there is no item to add.
+ */
 function searchFew(problem: WelfareProblem, welfareFunction: WelfareFunction, curve: Curve): Found | null {
   const { groups, items, population } = problem
   const chosen = new Set(firstItems(problem))
   const values = new Float64Array(items)
   let iterations = 0
-  let ranks: Float64Array | null = null
+  let bends: Float64Array | null = null
+  let rounds = 1
   for (let round = 0; round < ROUNDS; round++) {
     const few = Int32Array.from(chosen).sort()
-    const found = searchAll(restrictedTo(problem, few), welfareFunction, curve, ranks)
+    const found = searchAll(restrictedTo(problem, few), welfareFunction, curve, bends, rounds)
     if (found === null) return null
     iterations += found.iterations
-    const { weights } = found.certified
-    valuesOf(problem, weights, values)
-    if (addBest(chosen, values, ADDED * groups)) {
-      // At bends in the order of the weights Φ leaves room for them.
-      ranks = ranksAt(
-        weights.map((weight, g) => -weight / population[g]),
-        population,
-      ).ranks
-      continue
+    const { certified } = found
+    valuesOf(problem, certified.weights, values)
+    const added = addBest(chosen, values, ADDED * groups)
+    if (!added && (rounds > 1 || errorOf(certified) <= ACCEPTED)) {
+      const policy = new Float64Array(items)
+      few.forEach((item, k) => {
+        policy[item] = certified.policy[k]
+      })
+      return { ...found, certified: certify(problem, welfareFunction, policy, certified.weights), iterations }
     }
-    const policy = new Float64Array(items)
-    few.forEach((item, k) => {
-      policy[item] = found.certified.policy[k]
-    })
-    return { ...found, certified: certify(problem, welfareFunction, policy, weights), iterations }
+    rounds = added ? 1 : ROUNDS
+    bends = merged(found.missed, ranksOfWeights(certified.weights, population))
   }
   return null
 }
 
-/** @param ranks where Φ bends at first; null for those of a policy in the middle */
+/**
+ * @param first where Φ bends at first; null for the ranks of a policy in the middle
+ * @param rounds of bends, at most
+ * @returns the best, with the ranks that the last bends missed
+ */
 function searchAll(
   problem: WelfareProblem,
   welfareFunction: WelfareFunction,
   curve: Curve,
-  ranks: Float64Array | null,
-): Found | null {
+  first: Float64Array | null,
+  rounds: number,
+): (Found & { missed: Float64Array }) | null {
   const { population } = problem
   const posed = rankProblem(problem, welfareFunction)
   const { policy } = innerStart(problem, scalingOf(problem, welfareFunction, maximin.link), false)
-  let bends =
-    curve.bends ??
-    merged(
-      Float64Array.of(1 / 2, 1),
-      ranks ?? ranksAt(utilitiesUnder(problem, policy), population).ranks,
-    )
+  const middle = () => ranksAt(utilitiesUnder(problem, policy), population).ranks
+  let bends = curve.bends ?? merged(Float64Array.of(1 / 2, 1), first ?? middle())
   let best: Found | null = null
+  let missed: Float64Array = new Float64Array(0)
   let iterations = 0
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     const { judge, found } = referee(problem, welfareFunction, posed)
     const levels = levelsOf(curve, bends, population)
     iterations += followRanks(posed.scaled, levels, policy, judge(levels))
     const { certified, tied, end } = found()
-    if (process.env.DBG) console.log('round', round, 'bends', bends.length, 'K', levels.shares.length, 'its', iterations, certified && errorOf(certified), 'nonzero', certified && certified.weights.filter(w=>w>1e-12).length)
     if (certified !== null && (best === null || errorOf(certified) < errorOf(best.certified)))
       best = { certified, tied, iterations }
     if (best === null || certified === null || errorOf(best.certified) <= ACCEPTED) break
     if (curve.bends !== null) break
     // The end of the path is the optimum of the straightened Φ, which may be elsewhere than the best policy on the way.
-    const before = bends.length
+    missed = new Float64Array(0)
     for (const x of [end, certified.utilities])
-      bends = merged(bends, missedRanks(curve, bends, x, population))
-    if (bends.length === before) break
+      missed = merged(missed, missedRanks(curve, bends, x, population))
+    const asked = merged(missed, ranksOfWeights(certified.weights, population))
+    const all = merged(bends, asked)
+    if (all.length === bends.length) break
+    bends = round < FRESH ? asked : all
   }
-  return best === null ? null : { ...best, iterations }
+  return best === null ? null : { ...best, missed, iterations }
 }
 
 /** The optimum where no policy changes a utility: the weights are those of the ranks that all policies have. */
-function searchIndifferent(problem: WelfareProblem, welfareFunction: WelfareFunction, { rise }: Curve): Found {
+function searchIndifferent(
+  problem: WelfareProblem,
+  welfareFunction: WelfareFunction,
+  { rise }: Curve,
+): Found {
   const { population, reference } = problem
   const { order, ranks } = ranksAt(utilitiesUnder(problem, reference), population)
   const fixed = new Float64Array(population.length)
@@ -256,6 +268,12 @@ function ranksAt(x: Float64Array, population: Float64Array): { order: number[]; 
     return Math.min(sum, 1)
   })
   return { order, ranks: Float64Array.from(ranks) }
+}
+
+/** The ranks in the order of the weights per person: bends there leave room for just these weights. */
+function ranksOfWeights(weights: Float64Array, population: Float64Array): Float64Array {
+  const order = weights.map((weight, g) => -weight / population[g])
+  return ranksAt(order, population).ranks
 }
 
 /**
