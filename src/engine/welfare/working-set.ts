@@ -79,7 +79,7 @@ function searchPart(
 }
 
 /** The items that are best for each group, for the mean of all, and for whoever has least, in units of their ranges. */
-function firstItems(problem: WelfareProblem): number[] {
+export function firstItems(problem: WelfareProblem): number[] {
   const { groups, items, utilities: u } = problem
   const ranges = rangesOf(problem)
   const mean = new Float64Array(items)
@@ -99,7 +99,7 @@ function firstItems(problem: WelfareProblem): number[] {
 }
 
 /** Adds the items of the largest values that are not chosen yet, if they exceed those of all that are. */
-function addBest(chosen: Set<number>, values: Float64Array, most: number): boolean {
+export function addBest(chosen: Set<number>, values: Float64Array, most: number): boolean {
   let level = Number.NEGATIVE_INFINITY
   for (const item of chosen) if (values[item] > level) level = values[item]
   const before = chosen.size
@@ -123,7 +123,7 @@ function largestOf(values: Float64Array, wanted: number): number[] {
 }
 
 /** The same problem with only some of the items. */
-function restrictedTo(problem: WelfareProblem, few: Int32Array): WelfareProblem {
+export function restrictedTo(problem: WelfareProblem, few: Int32Array): WelfareProblem {
   const { groups, items, utilities: u, reference } = problem
   const utilities = new Float64Array(groups * few.length)
   for (let g = 0; g < groups; g++)

@@ -24,7 +24,8 @@ export function curveThrough(weights: readonly number[]): Curve {
     }
     return risen
   }
-  return { rise, bends: Float64Array.from(weights, (_, k) => (k + 1) / parts) }
+  const bends = weights.flatMap((weight, k) => (weight === weights[k + 1] ? [] : [(k + 1) / parts]))
+  return { rise, bends: Float64Array.from(bends) }
 }
 
 /** A parameter nearer to 1 than this makes no difference that a double could hold. */

@@ -65,8 +65,10 @@ export function products(at: Point): { sum: number; mean: number } {
   let sum = 0
   let count = 0
   for (const [a, b] of PAIRS) {
-    for (let k = 0; k < at[a].length; k++) sum += at[a][k] * at[b][k]
-    count += at[a].length
+    const values = at[a]
+    const partners = at[b]
+    for (let k = 0; k < values.length; k++) sum += values[k] * partners[k]
+    count += values.length
   }
   return { sum, mean: sum / count }
 }
@@ -76,7 +78,9 @@ export function leastProduct(at: Point, temperature: number): number {
   let least = Number.POSITIVE_INFINITY
   for (const [a, b] of PAIRS) {
     const own = a === 'policy' ? temperature : 0
-    for (let k = 0; k < at[a].length; k++) least = Math.min(least, at[a][k] * (own + at[b][k]))
+    const values = at[a]
+    const partners = at[b]
+    for (let k = 0; k < values.length; k++) least = Math.min(least, values[k] * (own + partners[k]))
   }
   return least
 }
@@ -107,7 +111,10 @@ export function stepLengths(at: Point, move: Point, fraction: number, temperatur
 /** Writes at + steps·move to `to`. */
 export function advance(at: Point, move: Point, { primal, dual }: Steps, to: Point): void {
   const add = (name: keyof Point, step: number) => {
-    for (let k = 0; k < at[name].length; k++) to[name][k] = at[name][k] + step * move[name][k]
+    const values = at[name]
+    const changes = move[name]
+    const target = to[name]
+    for (let k = 0; k < values.length; k++) target[k] = values[k] + step * changes[k]
   }
   for (const name of PRIMAL) add(name, primal)
   for (const name of DUAL) add(name, dual)
@@ -118,7 +125,8 @@ export function advance(at: Point, move: Point, { primal, dual }: Steps, to: Poi
 /** Makes a move as long as its steps. */
 export function shorten(move: Point, { primal, dual }: Steps): void {
   const multiply = (name: keyof Point, step: number) => {
-    for (let k = 0; k < move[name].length; k++) move[name][k] *= step
+    const changes = move[name]
+    for (let k = 0; k < changes.length; k++) changes[k] *= step
   }
   for (const name of PRIMAL) multiply(name, primal)
   for (const name of DUAL) multiply(name, dual)
