@@ -10,13 +10,12 @@ declare module 'fastify' {
 
 /** Counts and logs a request once its answer is sent, or once the client has closed the connection without it. */
 export function recordWhenOver(request: FastifyRequest, reply: FastifyReply): void {
-  let sent = false
-  reply.raw.once('finish', () => {
-    sent = true
-    record(request, reply, reply.statusCode)
-  })
+  // One listener, since every request pays for it; an answer that was sent has finished by then.
   reply.raw.once('close', () => {
-    if (sent) return
+    if (reply.raw.writableFinished) {
+      record(request, reply, reply.statusCode)
+      return
+    }
     request.facts.problem = 'cancelled'
     record(request, reply, problemDetails('cancelled', '').status)
   })
