@@ -10,12 +10,13 @@ declare module 'fastify' {
 
 /** Counts and logs a request once its answer is sent, or once the client has closed the connection without it. */
 export function recordWhenOver(request: FastifyRequest, reply: FastifyReply): void {
-  // One listener, since every request pays for it; an answer that was sent has finished by then.
+  let sent = false
+  reply.raw.once('finish', () => {
+    sent = true
+    record(request, reply, reply.statusCode)
+  })
   reply.raw.once('close', () => {
-    if (reply.raw.writableFinished) {
-      record(request, reply, reply.statusCode)
-      return
-    }
+    if (sent) return
     request.facts.problem = 'cancelled'
     record(request, reply, problemDetails('cancelled', '').status)
   })
