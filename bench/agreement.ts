@@ -80,7 +80,7 @@ function draw(
     })
   }
   // What policies can give a group within limits is another question.
-  if (withs.constraints && definition.usesReach !== true && random() < 0.25)
+  if (withs.constraints && definition.usesBests !== true && random() < 0.25)
     problem.constraints = Array.from({ length: integer(1, 2) }, () => limit(problem, items, random))
   return problem
 }

@@ -156,9 +156,7 @@ function welfareAt(
   const x = rows.map((row) => row.reduce((total, value, i) => total + (value * kept[i]) / sum, 0))
   const highest = rows.map((row) => row.reduce((a, b) => Math.max(a, b)))
   const lowest = rows.map((row) => row.reduce((a, b) => Math.min(a, b)))
-  return definitionOf(welfare).value(x, {
-    population: Array.from(population),
-    ranges: highest.map((value, g) => value - lowest[g]),
-    bests: highest,
-  })
+  const ranges = highest.map((value, g) => value - lowest[g])
+  const facts = { population: Array.from(population), ranges, bests: highest, reaches: ranges }
+  return definitionOf(welfare).value(x, facts)
 }

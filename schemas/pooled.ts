@@ -14,7 +14,9 @@ const Difference = named(
         description:
           'What the welfare-optimal policy gives to the pooled winners; null with several contexts.',
       }),
-      reversedPairs: Type.Integer({ description: 'Pairs that the two put in opposite orders.' }),
+      reversedPairs: Type.Integer({
+        description: 'Pairs that the two put in opposite orders, of items that no constraint rules out.',
+      }),
       examples: Type.Array(Ids, {
         description: 'The first ten of them: [above under the welfare function, above when pooled].',
       }),

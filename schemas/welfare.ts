@@ -137,7 +137,10 @@ const RelativeUtilitarian = named(
   'RelativeUtilitarian',
   Type.Object(
     { function: Type.Literal('relative-utilitarian') },
-    { ...closed, description: "The mean of the utilities, each divided by its group's range." },
+    {
+      ...closed,
+      description: 'The mean of the utilities, each in units of how far policies can move its group.',
+    },
   ),
 )
 const ParetoFront = named(

@@ -2,6 +2,7 @@ import type { VoteRequest, VoteResponse } from '../../schemas/vote.ts'
 import type { Observer } from './aggregate.ts'
 import { discoverGroups } from './annotators/discovered-groups.ts'
 import { discoveryMember, sizesOf } from './answer.ts'
+import { inOneGroup, type StoredComparisons } from './comparisons/stored.ts'
 import { type Needs, type Preferences, readPreferences } from './preferences.ts'
 import { invalidRequest, pointer, type RequestError } from './problem.ts'
 import { rewardsOf } from './rewards/rewards.ts'
@@ -129,7 +130,7 @@ function requireVotable(
   { items, groups, features, source }: Preferences,
   from: Choices['from'],
 ) {
-  const member = (['items', 'comparisons', 'rankings', 'rewards'] as const).find(
+  const member = (['items', 'comparisons', 'rankings', 'rewards', 'dataset'] as const).find(
     (name) => request[name] !== undefined,
   ) as string
   const refuse = (at: string, detail: string) => {
@@ -154,6 +155,10 @@ const HEAP = 'pooled'
 
 /** A request that was read before, as if all had come from one group. */
 function inOneHeap({ groups: _, ...request }: VoteRequest): VoteRequest {
+  if (request.dataset !== undefined) {
+    const dataset = inOneGroup(request.dataset as unknown as StoredComparisons, HEAP)
+    return { ...request, dataset: dataset as unknown as VoteRequest['dataset'] }
+  }
   const comparisons: unknown = request.comparisons
   const rankings: unknown = request.rankings
   const rows = (list: unknown[]) => list.map((row) => ({ ...(row as object), group: HEAP }))

@@ -4,13 +4,14 @@ import { timestampFault } from '../engine/comparisons/read.ts'
 import { invalidRequest, pointer } from '../engine/problem.ts'
 import { discoverSettings, modelSettings, needsOf } from '../engine/settings.ts'
 import type { CountsQuery, Filters } from '../store/store.ts'
+import type { Operation } from './validate.ts'
 
 /**
  * What a request that has been validated wants of the store; null where it brings its preferences itself.
  *
  * @throws Problem `invalid-request`
  */
-export function countsWanted(request: unknown): CountsQuery | null {
+export function countsWanted(operation: Operation, request: unknown): CountsQuery | null {
   const { dataset, model, groups } = request as Pick<AggregateRequest, 'model' | 'groups'> & {
     dataset?: DatasetSource
   }
@@ -38,7 +39,8 @@ export function countsWanted(request: unknown): CountsQuery | null {
     filters: filters as Filters,
     groupBy: discover === null ? groupBy : null,
     positions: needs.positions,
-    annotators: needs.judgements === true,
+    // An audit tells who is overruled, where it is known who judged.
+    annotators: needs.judgements === true || operation === 'audit',
     squares: needs.squares,
   }
 }

@@ -73,7 +73,7 @@ export async function answerParsed(
   }
   try {
     validate(operation, body)
-    const wants = stored === null ? countsWanted(body) : null
+    const wants = stored === null ? countsWanted(operation, body) : null
     if (wants !== null) return { wants }
     const result =
       stored === null

@@ -84,7 +84,7 @@ async function advance(
   const { dataset: selection, ...rest } = JSON.parse(configuration) as WeightsConfiguration
   const request = { ...rest, dataset: { ...selection, id: dataset } }
   validate('aggregate', request)
-  const seen = await store.state(countsWanted(request) as CountsQuery)
+  const seen = await store.state(countsWanted('aggregate', request) as CountsQuery)
   if (latest?.version.configuration === configuration && latest.version.fingerprint === seen.fingerprint) {
     const { lastRefresh } = latest.published
     const failed = (JSON.parse(lastRefresh) as LastRefresh).status === 'failed'

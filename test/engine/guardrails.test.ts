@@ -566,6 +566,53 @@ t.test('Kolm–Pollak leads from utilitarian to maximin, and follows shifts and 
   )
 })
 
+t.test(
+  'where no policy moves anybody Kolm–Pollak has the weights of its definition, and no gap at all',
+  async (t) => {
+    const population = [1, 0.7, 0.11].map((part) => part / 1.81)
+    for (const [levels, starts] of [
+      [
+        [0, 0, 0],
+        [0, 2],
+      ],
+      [
+        [0, 0, 0],
+        [0, 1, 3],
+      ],
+      [
+        [2, -1, 0.5],
+        [0, 2],
+      ],
+    ]) {
+      const items = starts[starts.length - 1]
+      const table = levels.map((level) => new Array<number>(items).fill(level))
+      const reference = Array.from({ length: items }, () => 1 / items)
+      const weights = Float64Array.from(starts.slice(1), (end, q) => (end - starts[q]) / items)
+      for (const kappa of [1e-6, 1, 1e3]) {
+        for (const temperature of [0, 0.5]) {
+          const problem = problemOf(table, { population, reference, temperature })
+          const contexts = { starts: Int32Array.from(starts), weights }
+          const { welfareFunction } = kolmPollakOf(kappa)
+          const found = optimise({ ...problem, contexts }, welfareFunction)
+          const low = Math.min(...levels)
+          const parts = levels.map((level, g) => population[g] * Math.exp(-kappa * (level - low)))
+          const sum = parts.reduce((a, b) => a + b, 0)
+          const name = `levels ${levels}, κ ${kappa}, β ${temperature}`
+          t.equal(found.certificate.gap <= 1e-15 * Math.abs(low), true, name)
+          parts.forEach((part, g) => {
+            t.ok(Math.abs(found.weights[g] - part / sum) <= 1e-15, `${name}: weight ${g}`)
+          })
+          t.ok(
+            Math.abs(found.welfare - (low - Math.log(sum) / kappa)) <= 1e-15 / kappa + 1e-15,
+            `${name}: welfare`,
+          )
+          t.same(Array.from(found.policy), reference, `${name}: the reference`)
+        }
+      }
+    }
+  },
+)
+
 /** T1 of the specification as a request. */
 const T1 = {
   rewards: {

@@ -946,6 +946,42 @@ t.test('the pooled fit is told beside a welfare result, and where it differs', a
   t.match(own.pooled?.against[0].bradleyTerry, { sameWinners: true, reversedPairs: 0, policyShare: 1 })
 })
 
+t.test('items that are ruled out are no part of what the pooled order is held against', async (t) => {
+  const comparisons = [
+    ...beats('east', 'ab', 15, 5),
+    ...beats('east', 'bc', 12, 8),
+    ...beats('east', 'ac', 18, 2),
+    ...beats('west', 'ba', 24, 16),
+    ...beats('west', 'cb', 30, 10),
+    ...beats('west', 'ca', 32, 8),
+  ]
+  const contexts = [
+    { id: 'all', weight: 0.7 },
+    { id: 'two', weight: 0.3, items: ['a', 'b', 'c'] },
+  ]
+  for (const policy of [{}, { contexts }]) {
+    const { ranking, pooled } = (await aggregate({
+      comparisons,
+      policy,
+      constraints: [{ kind: 'ban', items: ['a'] }],
+      welfare: { function: 'utilitarian' },
+    } as never)) as OptimumResult
+    t.same(
+      ranking.map(({ item }) => item),
+      ['c', 'b'],
+    )
+    t.same(
+      pooled?.bradleyTerry?.ranking.map(({ item }) => item),
+      ['c', 'a', 'b'],
+    )
+    const policyShare = 'contexts' in policy ? null : 1
+    const difference = { sameWinners: true, policyShare, reversedPairs: 0, examples: [] }
+    t.same(pooled?.against, [
+      { result: 0, function: 'utilitarian', winners: ['c'], bradleyTerry: difference, borda: difference },
+    ])
+  }
+})
+
 /** The first of a pair beats the second so many times, and loses so many. */
 function beats(group: string, pair: string, wins: number, losses: number) {
   const [a, b] = pair

@@ -77,32 +77,51 @@ export function readAnswer({ groups }: Problem, response: AggregateResponse): An
   }
 }
 
-/** Population shares, ranges and bests, over the items that some context has. */
-export function factsOf({ rewards, groups, policy }: Problem): Facts {
+/** Given rewards that differ by no more than this part of the largest are the same to a group, but for rounding. */
+const SAME = 1e-12
+
+/**
+ * Population shares, ranges and bests, over the items that some context has, and reaches, over those that are not ruled out
+ * either.
+ */
+export function factsOf({ rewards, groups, policy }: Problem, lotteries: readonly Lottery[] = []): Facts {
   const total = groups.reduce((sum, { population }) => sum + population, 0)
   const contexts = policy.contexts ?? [{ weight: 1, items: Object.keys(policy.reference) }]
   const weights = contexts.reduce((sum, { weight }) => sum + weight, 0)
+  const mean = (of: (items: string[]) => number, left: (items: string[], q: number) => string[]) =>
+    contexts.reduce((sum, { weight, items }, q) => sum + (weight / weights) * of(left(items, q)), 0)
+  const ranges = groups.map(({ id }) => rangeOf(Object.values(rewards[id])))
+  const reaches = groups.map(({ id }, g) => {
+    const largest = Math.max(...Object.values(rewards[id]).map(Math.abs))
+    if (ranges[g] <= SAME * largest) return 0
+    return mean(
+      (items) => rangeOf(items.map((item) => rewards[id][item])),
+      (items, q) => items.filter((item) => !lotteries[q]?.ruledOut.has(item)),
+    )
+  })
+  const still = reaches.every((reach) => reach === 0)
   return {
     population: groups.map(({ population }) => population / total),
-    ranges: groups.map(({ id }) => {
-      const values = Object.values(rewards[id])
-      return Math.max(...values) - Math.min(...values)
-    }),
+    ranges,
     bests: groups.map(({ id }) =>
-      contexts.reduce(
-        (sum, { weight, items }) =>
-          sum + (weight / weights) * Math.max(...items.map((item) => rewards[id][item])),
-        0,
+      mean(
+        (items) => Math.max(...items.map((item) => rewards[id][item])),
+        (items) => items,
       ),
     ),
+    reaches: reaches.map((reach) => (still ? 1 : reach || Number.POSITIVE_INFINITY)),
   }
 }
 
+function rangeOf(values: readonly number[]): number {
+  return Math.max(...values) - Math.min(...values)
+}
+
 /**
- * Whether what policies can give each group is told by its items alone: no limits, one context, no group that loses, and
+ * Whether the most that policies can give each group is told by its items alone: no limits, one context, no group that loses, and
  * none that is indifferent.
  */
-function reachIsKnown(problem: Problem): boolean {
+function bestsAreKnown(problem: Problem): boolean {
   const values = Object.values(problem.rewards).flatMap((own) => Object.values(own))
   return (
     problem.constraints === undefined &&
@@ -179,7 +198,7 @@ export function objectiveAt(problem: Problem, definition: Definition, lotteries:
   )
   const beta = problem.policy.temperature
   const cost = beta > 0 ? beta * divergenceOf(problem, lotteries) : 0
-  return definition.value(x, factsOf(problem)) - cost
+  return definition.value(x, factsOf(problem, lotteries)) - cost
 }
 
 /** A problem as one of columns, each an item in a context that is not banned: what a peer is asked. */
@@ -204,7 +223,7 @@ export function columnsOf(problem: Problem) {
       welfare,
       utilities: groups.map(({ id }) => columns.map((item) => rewards[id][item])),
       population: factsOf(problem).population,
-      ranges: factsOf(problem).ranges,
+      ranges: factsOf(problem, empty).reaches,
       reference: left.flatMap((own, q) => own.map(([, share]) => share * empty[q].weight)),
       temperature: policy.temperature,
       sizes: left.map((own) => own.length),
@@ -244,7 +263,7 @@ export function judge(problem: Problem, definition: Definition, response: Aggreg
   const beta = policy.temperature
   const answer = readAnswer(problem, response)
   const { lambda, prices, policies } = answer
-  const facts = factsOf(problem)
+  const facts = factsOf(problem, policies)
   const numbers = [
     ...lambda,
     ...prices,
@@ -275,7 +294,7 @@ export function judge(problem: Problem, definition: Definition, response: Aggreg
   // Of the utilities that are told, which are those of the policy but for rounding.
   const told = answer.utilities.map((value) => (definition.needsGains ? Math.max(0, value) : value))
   const welfare = definition.value(told, facts)
-  if (definition.usesReach === true && !reachIsKnown(problem))
+  if (definition.usesBests === true && !bestsAreKnown(problem))
     return { relativeGap: answer.relativeGap, gap: answer.gap }
   const terms = lambda.reduce((sum, weight, g) => sum + weight * largest[g], 0)
   const grain = definition.grain ?? 0

@@ -8,6 +8,8 @@ export type Facts = {
   ranges: number[]
   /** The most that any policy gives each group; length G. */
   bests: number[]
+  /** The unit of each group: how far policies can move it, ∞ for one that none moves; 1 for all where none moves any. */
+  reaches: number[]
 }
 
 /**
@@ -19,8 +21,8 @@ export type Definition = {
   welfare: { function: string; [parameter: string]: unknown }
   /** Whether utilities must not be negative. */
   needsGains: boolean
-  /** Whether W depends on what policies can give each group, which limits and contexts may change. */
-  usesReach?: boolean
+  /** Whether W depends on the most that policies can give each group, which limits and contexts may change. */
+  usesBests?: boolean
   /** Whether, at temperature 0, more is asked than the most of W: then weights support the policy, and W no longer. */
   lexicographic?: boolean
   /** Whether a policy that has nearly the best welfare has nearly its utilities: W is curved enough, or lexicographic. */
@@ -87,7 +89,7 @@ function utilitarian(
     value: (x, facts) => dot(x, weigh(facts)),
     outside: (lambda, facts) => {
       const own = weigh(facts)
-      return Math.max(...lambda.map((weight, g) => Math.abs(weight / own[g] - 1)))
+      return Math.max(...lambda.map((weight, g) => (weight === own[g] ? 0 : Math.abs(weight / own[g] - 1))))
     },
     conjugate: zero,
   }
@@ -217,7 +219,7 @@ export function definitionOf(welfare: Definition['welfare']): Definition {
       return {
         welfare,
         needsGains: false,
-        usesReach: true,
+        usesBests: true,
         lexicographic: true,
         curved: true,
         value: (x, { bests }) => Math.min(...x.map((value, g) => value / bests[g])),
@@ -225,10 +227,9 @@ export function definitionOf(welfare: Definition['welfare']): Definition {
         conjugate: zero,
       }
     case 'relative-utilitarian':
-      return {
-        ...utilitarian(welfare, ({ population, ranges }) => population.map((share, g) => share / ranges[g])),
-        usesReach: true,
-      }
+      return utilitarian(welfare, ({ population, reaches }) =>
+        population.map((share, g) => share / reaches[g]),
+      )
     case 'custom':
       return CUSTOM[welfare.expression as string](welfare)
     default:

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import { Welfare } from '../../schemas/welfare.ts'
@@ -5,6 +6,7 @@ import { AXIOMS } from '../../src/engine/welfare/catalogue/axioms.ts'
 import { COUNTEREXAMPLES } from '../../src/engine/welfare/catalogue/counterexamples.ts'
 import { FUNCTIONS } from '../../src/engine/welfare/catalogue/functions.ts'
 import { build } from '../helpers/app.ts'
+import { tableOf } from '../helpers/axiom-table.ts'
 import { ask, HONOURED, TESTED, VIOLATED, type Violation } from '../helpers/axioms.ts'
 
 async function violationOf(
@@ -70,4 +72,10 @@ t.test('counterexamples can be posted as they are listed', async (t) => {
       }
     }
   }
+})
+
+t.test('the documentation has the same table, and tells what every axiom asks', async (t) => {
+  const page = readFileSync('docs/axioms.md', 'utf8')
+  t.ok(page.includes(tableOf()))
+  for (const { id, meaning } of AXIOMS) t.ok(page.includes(`\`${id}\`: ${meaning}`), id)
 })

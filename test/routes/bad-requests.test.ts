@@ -489,8 +489,8 @@ t.test('choices that there are not', async (t) => {
       /the members are function/,
     ],
     'contexts where they do not belong, and what comes later': [
-      compared({ contexts: [], dataset: 'd' }),
-      ['/contexts', '/dataset'],
+      compared({ contexts: [], datasets: 'd' }),
+      ['/contexts', '/datasets'],
       /is not a member of a request to \/aggregate; the members are comparisons/,
     ],
     'a seed below 0': [given({ seed: -1 }), '/seed', /from 0 to 4294967295/],

@@ -103,6 +103,8 @@ t.test('a dataset is a source like comparisons in the request, and the answer sa
     ['/fit', { groups: [{ id: 'h' }, { id: 'g' }], items: [{ id: 'b' }, { id: 'a' }] }, 'FitResponse'],
     ['/questions', { count: 1 }, 'QuestionsResponse'],
     ['/vote', {}, 'VoteResponse'],
+    ['/vote', { margins: { pooling: 'pooled' } }, 'VoteResponse'],
+    ['/vote', { margins: { from: 'fits', pooling: 'pooled' } }, 'VoteResponse'],
     ['/audit', { welfare: { function: 'nash' } }, 'AuditResponse'],
   ]
   for (const [path, body, schema] of bodies) {

@@ -40,24 +40,27 @@ export function countPairs(comparisons: Comparisons, groupCount: number, itemCou
   return count(comparisons, groupCount, itemCount)
 }
 
-/** Whether every row is one win, and no more. */
-function isPlain({ tie, preference, count, weight }: Comparisons): boolean {
-  return tie === null && preference === null && count === null && weight === null
+/** Whether every row is one win or one tie, and no more. */
+function isWhole({ preference, count, weight }: Comparisons): boolean {
+  return preference === null && count === null && weight === null
 }
 
 /** One table for the wins of each group, and one for its ties: n × n, row-major. */
 function countInTables(rows: Comparisons, groupCount: number, n: number): PairCounts[] {
   const { group, winner, loser, tie } = rows
   const size = n * n
-  const plain = isPlain(rows)
+  const whole = isWhole(rows)
+  const newTables = () => (whole ? new Int32Array(groupCount * size) : new Float64Array(groupCount * size))
   // won[(g·n + i)·n + j]: how often group g preferred i to j; tied[…], for i < j, how often it did not care.
-  const won = plain ? new Int32Array(groupCount * size) : new Float64Array(groupCount * size)
-  const tied = tie === null ? null : new Float64Array(groupCount * size)
+  const won = newTables()
+  const tied = tie === null ? null : newTables()
   const comparisons = new Float64Array(groupCount)
-  if (plain) {
-    for (let r = 0; r < group.length; r++) won[(group[r] * n + winner[r]) * n + loser[r]]++
+  for (let r = 0; r < group.length && whole; r++) {
+    const tables = tied !== null && tie !== null && tie[r] === 1 ? tied : won
+    const turned = tables === tied && winner[r] > loser[r]
+    tables[(group[r] * n + (turned ? loser[r] : winner[r])) * n + (turned ? winner[r] : loser[r])]++
   }
-  for (let r = 0; r < group.length && !plain; r++) {
+  for (let r = 0; r < group.length && !whole; r++) {
     const forth = (group[r] * n + winner[r]) * n + loser[r]
     const back = (group[r] * n + loser[r]) * n + winner[r]
     const mass = massOf(rows, r)
@@ -72,12 +75,16 @@ function countInTables(rows: Comparisons, groupCount: number, n: number): PairCo
   return Array.from(comparisons, (counted, g) => {
     const from = g * size
     const listed = listPairs(won.subarray(from, from + size), tied?.subarray(from, from + size) ?? null, n)
-    return plain ? listed : { ...listed, comparisons: counted }
+    return whole ? listed : { ...listed, comparisons: counted }
   })
 }
 
 /** The pairs of a group's tables, in order; as many comparisons as the tables sum to. */
-function listPairs(won: Int32Array | Float64Array, tied: Float64Array | null, n: number): PairCounts {
+function listPairs(
+  won: Int32Array | Float64Array,
+  tied: Int32Array | Float64Array | null,
+  n: number,
+): PairCounts {
   const { i, j, wins, losses, ties } = newTable((n * (n - 1)) / 2)
   const present = new Uint8Array(n)
   let comparisons = 0
@@ -139,7 +146,7 @@ function countInBuckets(comparisons: Comparisons, groupCount: number, itemCount:
   const { group, winner, loser, first } = comparisons
   const rows = group.length
   const orders = first === null ? 1 : 3
-  const plain = isPlain(comparisons)
+  const plain = comparisons.tie === null && isWhole(comparisons)
 
   // start[g·n + i] … start[g·n + i + 1] will delimit the rows of group g whose lower item is i.
   const start = new Int32Array(groupCount * itemCount + 1)

@@ -81,7 +81,7 @@ export function readStored(
       : new Int32Array(stored.group.length)
   const i = placed(stored.i, stored.items, items, 'items', stored.j)
   const j = placed(stored.j, stored.items, items, 'items')
-  const annotator = wanted.judgements === true ? annotatorsOf(stored, annotators) : null
+  const annotator = annotatorsOf(stored, annotators, wanted)
   requireFirst(stored, wanted)
   const first = wanted.positions ? stored.first : null
   const entries = inOrder({ ...stored, group, i, j, annotator, first })
@@ -140,21 +140,37 @@ function placed(
   return own.map((k) => (k < 0 ? -1 : place[k]))
 }
 
-function annotatorsOf(stored: StoredComparisons, annotators: Ids): Int32Array {
-  const own = stored.annotator as Int32Array
+/** The annotators of the entries; null where they do not count, or where they are wanted only where named and nobody is. */
+function annotatorsOf(
+  { annotator, annotators: names, comparisons }: StoredComparisons,
+  annotators: Ids,
+  { judgements }: Wanted,
+): Int32Array | null {
+  if (judgements === false || annotator === null) return null
   let without = 0
-  for (let k = 0; k < own.length; k++) if (own[k] < 0) without += stored.comparisons[k]
+  for (let k = 0; k < annotator.length; k++) if (annotator[k] < 0) without += comparisons[k]
+  if (judgements === 'where-named') {
+    const anybody = annotator.some((a) => a >= 0)
+    return anybody ? placed(annotator, names, annotators, 'annotators') : null
+  }
   if (without > 0) {
-    const detail = `has ${without} comparisons without annotator, and the model needs to know who judged: filter by annotators, or choose another model`
+    const detail =
+      `has ${without} comparisons without annotator, and the model needs to know who judged: filter by annotators, or ` +
+      'choose another model'
     throw invalidRequest([{ pointer: '/dataset', detail }])
   }
-  return placed(own, stored.annotators, annotators, 'annotators')
+  return placed(annotator, names, annotators, 'annotators')
 }
 
 function requireFirst({ first }: StoredComparisons, { positions }: Wanted): void {
   if (!positions || first?.some((z) => z !== 0)) return
   const detail = 'is of no use to a position effect: no comparison says which item was shown first'
   throw invalidRequest([{ pointer: '/dataset', detail }])
+}
+
+/** The same comparisons, as if one group had made them all. */
+export function inOneGroup(stored: StoredComparisons, name: string): StoredComparisons {
+  return { ...stored, groups: [name], group: new Int32Array(stored.group.length) }
 }
 
 /** The entries without the names. */
@@ -278,7 +294,9 @@ function judgementsOf(
   from: number,
   entry: Int32Array,
 ): Judgements {
-  const order = Array.from(entry, (_, k) => from + k).sort((a, b) => annotator[a] - annotator[b] || a - b)
+  const order = Array.from(entry, (_, k) => from + k)
+    .filter((k) => annotator[k] >= 0)
+    .sort((a, b) => annotator[a] - annotator[b] || a - b)
   const annotators: number[] = []
   const offsets: number[] = []
   const made: number[] = []

@@ -10,6 +10,9 @@ export type LinearProgram = {
   rowUpper: Float64Array
 }
 
+/** One whose A is dense. */
+export type DenseProgram = LinearProgram & { rows: Float64Array }
+
 /** Row r has values[k] in column index[k], for k in offsets[r] … offsets[r + 1]; columns ascending. */
 export type SparseRows = { offsets: Int32Array; index: Int32Array; values: Float64Array }
 

@@ -57,6 +57,16 @@ export type Likelihood = {
   surrogate?: () => Likelihood
 }
 
+/** The same linearisation, which is not computed again at the point where it is already. */
+export function onceAt(linearise: (at: Float64Array) => void): (at: Float64Array) => void {
+  let where: Float64Array | null = null
+  return (at) => {
+    if (where?.every((value, a) => value === at[a])) return
+    linearise(at)
+    where = at.slice()
+  }
+}
+
 /** Sparse vectors in the space of rewards and extras: vector k has values[a] at index[a] for a in offsets[k] … offsets[k + 1]. */
 export type Scores = { offsets: Int32Array; index: Int32Array; values: Float64Array }
 

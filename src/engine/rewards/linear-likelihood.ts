@@ -1,4 +1,4 @@
-import type { Likelihood } from './likelihood.ts'
+import { type Likelihood, onceAt } from './likelihood.ts'
 
 /** Items are described by feature vectors φ_i: m × width, stored by feature (feature f of item i is at f·m + i). */
 export type FeatureTable = { width: number; values: Float64Array }
@@ -45,12 +45,12 @@ export function linearLikelihood(base: Likelihood, table: FeatureTable): Likelih
     return out
   }
 
-  const linearise = (at: Float64Array): void => {
+  const linearise = onceAt((at) => {
     base.linearise(lift(at))
     gradient.set(lower(base.gradient))
     fillCurvature()
     for (let a = 0; a < size; a++) diagonal[a] = curvature[a * size + a]
-  }
+  })
 
   const effect = new Float64Array(base.size)
   const images = Array.from({ length: IMAGES }, () => new Float64Array(base.size))

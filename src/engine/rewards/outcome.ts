@@ -32,6 +32,19 @@ export function davidsonTerms(
   const i = Math.exp(d / 2 - top)
   const j = Math.exp(-d / 2 - top)
   const t = Math.exp(eta - top)
+  termsOfOdds(i, j, t, wins, losses, ties, terms)
+}
+
+/** The same from the odds of a win of either side and of a tie, up to a common factor; the binary model where t is 0. */
+export function termsOfOdds(
+  i: number,
+  j: number,
+  t: number,
+  wins: number,
+  losses: number,
+  ties: number,
+  terms: OutcomeTerms,
+): void {
   const inverse = 1 / (i + j + t)
   const pi = i * inverse
   const pj = j * inverse
@@ -63,11 +76,4 @@ export function binaryTerms(d: number, wins: number, losses: number, terms: Outc
   const q = d >= 0 ? small * inverse : inverse
   terms.pull = wins * q - losses * p
   terms.edge = (wins + losses) * p * q
-}
-
-/** −w_ij softplus(−d) − w_ji softplus(d). */
-export function binaryValue(d: number, wins: number, losses: number): number {
-  // softplus(−d) = softplus(d) − d, written so that the smaller of the two keeps its digits.
-  const small = Math.log1p(Math.exp(-Math.abs(d)))
-  return d > 0 ? -(wins * small + losses * (d + small)) : -(wins * (small - d) + losses * small)
 }

@@ -1,28 +1,16 @@
 import type { PairCounts } from '../comparisons/pairs.ts'
 import { normal, type Random } from '../numeric/random.ts'
-import type { Likelihood } from './likelihood.ts'
+import { type Likelihood, onceAt } from './likelihood.ts'
 import { extrasOf, type OutcomeModel } from './model.ts'
-import {
-  binaryTerms,
-  binaryValue,
-  davidsonTerms,
-  davidsonValue,
-  newTerms,
-  type OutcomeTerms,
-} from './outcome.ts'
-
-/** A reach up to this may be given too large: it is small all the same. */
-const NEAR = 1.5
+import { binaryTerms, davidsonTerms, newTerms, termsOfOdds } from './outcome.ts'
+import { commonPowers, EXP_LIMIT, extremes, NEAR } from './shared-odds.ts'
 
 /** Pairs of up to so many comparisons share logarithms. */
 const SHARED = 16
 /** A ratio of odds above this loses less than two digits when 1 is added to it. */
 const SAFE_RATIO = 0.01
-/** A product is put away before its next factor, which is at most 2, could make it overflow. */
+/** A product is put away before its next factor, which is at most 3, could make it overflow. */
 const PRODUCT_LIMIT = 1e300
-
-/** The sum of two exponentials up to this does not overflow, nor does its inverse underflow. */
-const EXP_LIMIT = 700
 
 /** The log-likelihood of pair counts, with what the uncertainty of its maximum needs besides. */
 export type PairLikelihood = Likelihood & {
@@ -65,16 +53,16 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
   const crosses = new Float64Array(davidson ? entries : 0)
   const tieEdges = new Float64Array(davidson ? entries : 0)
 
-  const linearise = (at: Float64Array): void => {
+  const linearise = onceAt((at) => {
     gradient.fill(0)
     diagonal.fill(0)
     if (!davidson && gamma < 0) plain(at)
     else bordered(at)
-  }
+  })
 
   /** The binary model without a position effect: one division serves a pair, p_ij = e^θ_i / (e^θ_i + e^θ_j). */
   const plain = (theta: Float64Array): void => {
-    const common = commonOdds(theta)
+    const common = commonPowers(theta, m, 1, 0)
     const odds = common ?? new Float64Array(m)
     for (let v = 0; v < m; v++) {
       if (common === null) oddsAgainst(v, theta, odds)
@@ -114,31 +102,46 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
     gammaRow.fill(0)
     etaRow.fill(0)
     const terms = newTerms()
-    for (let k = 0; k < entries; k++) {
-      const v = lower[k]
-      const u = higher[k]
-      termsAt(at, k, terms)
-      edges[k] = terms.edge
-      gradient[v] += terms.pull
-      gradient[u] -= terms.pull
-      diagonal[v] += terms.edge
-      diagonal[u] += terms.edge
-      const z = gamma >= 0 && first !== null ? first[k] : 0
-      if (z !== 0) {
-        gradient[gamma] += z * terms.pull
-        gammaRow[v] += z * terms.edge
-        gammaRow[u] -= z * terms.edge
-        gammaRow[gamma] += terms.edge
+    const odds = sharedOdds(at)
+    for (let v = 0; v < m; v++) {
+      const end = offsets[v + 1]
+      let gradientV = 0
+      let diagonalV = 0
+      let crossV = 0
+      for (let k = offsets[v]; k < end; k++) {
+        const u = higher[k]
+        const tied = davidson ? ties[k] : 0
+        const z = gamma >= 0 && first !== null ? first[k] : 0
+        if (odds !== null) {
+          const rootV = odds.roots[v] * odds.lead[z + 1]
+          const rootU = odds.roots[u]
+          termsOfOdds(rootV * rootV, rootU * rootU, odds.tie * rootV * rootU, wins[k], losses[k], tied, terms)
+        } else if (davidson) davidsonTerms(difference(at, k), at[eta], wins[k], losses[k], tied, terms)
+        else binaryTerms(difference(at, k), wins[k], losses[k], terms)
+        edges[k] = terms.edge
+        gradientV += terms.pull
+        gradient[u] -= terms.pull
+        diagonalV += terms.edge
+        diagonal[u] += terms.edge
+        if (z !== 0) {
+          gradient[gamma] += z * terms.pull
+          gammaRow[v] += z * terms.edge
+          gammaRow[u] -= z * terms.edge
+          gammaRow[gamma] += terms.edge
+        }
+        if (davidson) {
+          crosses[k] = terms.cross
+          tieEdges[k] = terms.tieEdge
+          gradient[eta] += terms.tiePull
+          crossV += terms.cross
+          etaRow[u] -= terms.cross
+          etaRow[eta] += terms.tieEdge
+          if (z !== 0) etaRow[gamma] += z * terms.cross
+        }
       }
-      if (davidson) {
-        crosses[k] = terms.cross
-        tieEdges[k] = terms.tieEdge
-        gradient[eta] += terms.tiePull
-        etaRow[v] += terms.cross
-        etaRow[u] -= terms.cross
-        etaRow[eta] += terms.tieEdge
-        if (z !== 0) etaRow[gamma] += z * terms.cross
-      }
+      gradient[v] += gradientV
+      diagonal[v] += diagonalV
+      if (davidson) etaRow[v] += crossV
     }
     if (gamma >= 0) diagonal[gamma] = gammaRow[gamma]
     if (davidson) {
@@ -152,58 +155,65 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
     return gamma >= 0 && first !== null ? d + at[gamma] * first[k] : d
   }
 
-  const termsAt = (at: Float64Array, k: number, terms: OutcomeTerms): void => {
-    const d = difference(at, k)
-    if (davidson) davidsonTerms(d, at[eta], wins[k], losses[k], ties[k], terms)
-    else binaryTerms(d, wins[k], losses[k], terms)
+  /**
+   * What the odds of all outcomes are made of, so that exponentials are taken for items and not for entries: e^{d/2} is
+   * roots[i] · lead[first + 1] / roots[j]. Null where some would over- or underflow.
+   */
+  const sharedOdds = (at: Float64Array): SharedOdds | null => {
+    const shift = gamma >= 0 ? at[gamma] : 0
+    const tieShift = davidson ? at[eta] : 0
+    const roots = commonPowers(at, m, 0.5, 2 * (Math.abs(shift) + Math.abs(tieShift)))
+    if (roots === null) return null
+    return {
+      roots,
+      lead: Float64Array.of(Math.exp(-shift / 2), 1, Math.exp(shift / 2)),
+      tie: davidson ? Math.exp(tieShift) : 0,
+    }
   }
 
+  /**
+   * With r the odds of the other outcomes against the likeliest, an entry takes away n·log(1 + r), and for each outcome
+   * what its log-odds fall short of the likeliest's, so that no digits are lost. Most entries have few comparisons, so the
+   * factors 1 + r of those with equally many are multiplied, and a logarithm serves hundreds.
+   */
   const value = (at: Float64Array): number => {
-    const odds = !davidson && gamma < 0 ? commonOdds(at) : null
-    if (odds !== null) return plainValue(at, odds)
+    const odds = sharedOdds(at)
+    const logTie = davidson ? at[eta] : Number.NEGATIVE_INFINITY
+    const products = new Float64Array(SHARED).fill(1)
     let sum = 0
     for (let v = 0; v < m; v++) {
       // Sums of sums, so that half a million terms lose no more digits than a thousand do.
       let own = 0
       for (let k = offsets[v]; k < offsets[v + 1]; k++) {
-        const d = difference(at, k)
-        own += davidson
-          ? davidsonValue(d, at[eta], wins[k], losses[k], ties[k])
-          : binaryValue(d, wins[k], losses[k])
-      }
-      sum += own
-    }
-    return sum
-  }
-
-  /**
-   * The same for the binary model without a position effect. With r = e^−|d|, an entry takes away n·log(1 + r), and |d|
-   * for each win of the lesser item. Most have few comparisons, so the factors 1 + r of those with equally many are
-   * multiplied, and a logarithm serves hundreds.
-   */
-  const plainValue = (theta: Float64Array, odds: Float64Array): number => {
-    const products = new Float64Array(SHARED).fill(1)
-    let sum = 0
-    for (let v = 0; v < m; v++) {
-      const end = offsets[v + 1]
-      for (let k = offsets[v]; k < end; k++) {
-        const u = higher[k]
-        const n = wins[k] + losses[k]
-        const d = theta[v] - theta[u]
-        sum += losses[k] * Math.max(d, 0) + wins[k] * Math.max(-d, 0)
-        const ratio = Math.min(odds[v], odds[u]) / Math.max(odds[v], odds[u])
+        const half = difference(at, k) / 2
+        const top = Math.max(Math.abs(half), logTie)
+        own += wins[k] * (top - half) + losses[k] * (top + half)
+        if (davidson) own += ties[k] * (top - logTie)
+        const n = wins[k] + losses[k] + (davidson ? ties[k] : 0)
+        const ratio = odds === null ? 0 : ratioOf(odds, k)
         if (ratio > SAFE_RATIO && n < SHARED && n === Math.floor(n)) {
           const product = products[n] * (1 + ratio)
           products[n] = product
           if (product > PRODUCT_LIMIT) {
-            sum += n * Math.log(product)
+            own += n * Math.log(product)
             products[n] = 1
           }
-        } else sum += n * Math.log1p(ratio)
+        } else own += n * Math.log1p(ratioAt(Math.abs(half), logTie))
       }
+      sum += own
     }
     for (let n = 1; n < SHARED; n++) sum += n * Math.log(products[n])
     return -sum
+  }
+
+  /** The odds of the other outcomes of entry k against the likeliest. */
+  const ratioOf = ({ roots, lead, tie }: SharedOdds, k: number): number => {
+    const rootV = gamma >= 0 && first !== null ? roots[lower[k]] * lead[first[k] + 1] : roots[lower[k]]
+    const rootU = roots[higher[k]]
+    const most = Math.max(rootV, rootU)
+    const least = Math.min(rootV, rootU)
+    if (tie * least <= most) return (least / most) * (least / most + tie)
+    return (most / least + least / most) / tie
   }
 
   const multiply = (x: Float64Array, out: Float64Array): void => {
@@ -251,13 +261,14 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
 
   const reach = (step: Float64Array): number => {
     const tieStep = davidson ? step[eta] : 0
+    const rangeOf = (d: number) => Math.max(d, d / 2 + Math.abs(tieStep))
     // Where no two items move apart by more than is of interest, how far they do is said at once.
     const { low, high } = extremes(step, m)
-    if (!davidson && gamma < 0 && high - low <= NEAR) return high - low
+    const bound = rangeOf(high - low + (gamma >= 0 ? Math.abs(step[gamma]) : 0))
+    if (bound <= NEAR) return bound
     let largest = 0
     for (let k = 0; k < entries; k++) {
-      const d = Math.abs(difference(step, k))
-      const range = davidson ? Math.max(d, d / 2 + Math.abs(tieStep)) : d
+      const range = rangeOf(Math.abs(difference(step, k)))
       if (!(range <= largest)) largest = range
     }
     return largest
@@ -304,22 +315,14 @@ export function pairLikelihood(counts: PairCounts, model: OutcomeModel): PairLik
   }
 }
 
-/** e^θ_i, up to a factor that all items share; null where θ is spread so far that some would over- or underflow. */
-function commonOdds(theta: Float64Array): Float64Array | null {
-  const { low, high } = extremes(theta, theta.length)
-  if (!(high - low <= EXP_LIMIT)) return null
-  const middle = (low + high) / 2
-  return theta.map((value) => Math.exp(value - middle))
-}
+/** What {@link pairLikelihood} takes exponentials of: e^{θ_i/2} up to a common factor, e^{γ·first/2}, and ν. */
+type SharedOdds = { roots: Float64Array; lead: Float64Array; tie: number }
 
-function extremes(values: Float64Array, m: number): { low: number; high: number } {
-  let low = Number.POSITIVE_INFINITY
-  let high = Number.NEGATIVE_INFINITY
-  for (let v = 0; v < m; v++) {
-    if (values[v] < low) low = values[v]
-    if (values[v] > high) high = values[v]
-  }
-  return { low, high }
+/** The odds of the other outcomes against the likeliest, from |d|/2 and log ν (−∞ where there are no ties). */
+function ratioAt(half: number, logTie: number): number {
+  return half >= logTie
+    ? Math.exp(-2 * half) + Math.exp(logTie - half)
+    : Math.exp(half - logTie) + Math.exp(-half - logTie)
 }
 
 /** Where Newton's method starts: the log-odds of each item's wins, cut off where they exceed 19 to 1 either way. */

@@ -1,6 +1,7 @@
 import { normal } from '../numeric/random.ts'
 import { sigmoid, softplus } from '../numeric/sigmoid.ts'
 import type { Likelihood } from './likelihood.ts'
+import { centre } from './newton-step.ts'
 
 /** Adds −θ_i²/(2s²) for every reward (or reward weight): the log-density of θ_i ~ N(0, s²), up to a constant. */
 export function withGaussianPrior(base: Likelihood, standardDeviation: number): Likelihood {
@@ -50,6 +51,8 @@ function withDiagonalPrior(base: Likelihood, term: Term): Likelihood {
     linearise(at) {
       base.linearise(at)
       gradient.set(base.gradient)
+      // Of a shift the data say nothing, and of what rounding says instead a wide prior would make much.
+      if (base.shiftInvariant) centre(gradient, m)
       diagonal.set(base.diagonal)
       for (let v = 0; v < m; v++) {
         gradient[v] += term.slope(at[v])

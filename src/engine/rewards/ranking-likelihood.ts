@@ -1,7 +1,9 @@
 import type { RankingCounts, RankingJudgements } from '../comparisons/ranking-counts.ts'
 import { normal, type Random } from '../numeric/random.ts'
-import { gatherScores, type Likelihood, type Scores } from './likelihood.ts'
+import { gatherScores, type Likelihood, onceAt, type Scores } from './likelihood.ts'
 import type { Extra } from './model.ts'
+import { plackettLuce } from './plackett-luce.ts'
+import { extremes, NEAR } from './shared-odds.ts'
 
 /** The log-likelihood of rankings, with what the uncertainty of its maximum needs besides. */
 export type RankingLikelihood = Likelihood & {
@@ -222,7 +224,7 @@ export function rankingLikelihood(counts: RankingCounts): RankingLikelihood {
     return sum
   }
 
-  const linearise = (at: Float64Array): void => {
+  const linearise = onceAt((at) => {
     gradient.fill(0)
     diagonal.fill(0)
     for (let r = 0; r < mass.length; r++) {
@@ -233,7 +235,7 @@ export function rankingLikelihood(counts: RankingCounts): RankingLikelihood {
       addSums(r, gradient)
       addForm(r, diagonal, null)
     }
-  }
+  })
 
   const multiply = (x: Float64Array, out: Float64Array): void => {
     out.fill(0)
@@ -393,6 +395,10 @@ export function rankingLikelihood(counts: RankingCounts): RankingLikelihood {
       lowest = Math.min(lowest, step[m + o - 1])
       highest = Math.max(highest, step[m + o - 1])
     }
+    // Where no two items move apart by more than is of interest, how far they do is said at once.
+    const ends = extremes(step, m)
+    const bound = ends.high - ends.low + highest - lowest
+    if (bound <= NEAR) return bound
     let largest = 0
     for (let r = 0; r < mass.length; r++) {
       let low = Number.POSITIVE_INFINITY
@@ -457,7 +463,7 @@ export function rankingLikelihood(counts: RankingCounts): RankingLikelihood {
     return gather.scores()
   }
 
-  return {
+  const likelihood: RankingLikelihood = {
     kind: 'rankings',
     counts,
     start: Float64Array.of(...new Float64Array(m), ...tieStartOf(counts)),
@@ -480,6 +486,7 @@ export function rankingLikelihood(counts: RankingCounts): RankingLikelihood {
     rankingScores,
     annotatorScores,
   }
+  return kinds === 1 ? plackettLuce(likelihood) : likelihood
 }
 
 /** Where entries of a symmetric matrix are added, by the indices of rewards and extras. */

@@ -166,7 +166,11 @@ function heapCounts(won: Float64Array, n: number): PairCounts {
   }
 }
 
-/** How two orders differ, the first of them that of a welfare function with its policy. */
+/**
+ * How two orders differ, the first of them that of a welfare function with its policy.
+ *
+ * @param own 0 for items that constraints rule out: these have no place in the order
+ */
 function differenceOf(
   items: readonly string[],
   own: Int32Array,
@@ -179,7 +183,7 @@ function differenceOf(
   const examples: string[][] = []
   for (let i = 0; i < n; i++) {
     for (let j = i + 1; j < n; j++) {
-      if ((own[i] - own[j]) * (pooled[i] - pooled[j]) >= 0) continue
+      if (own[i] === 0 || own[j] === 0 || (own[i] - own[j]) * (pooled[i] - pooled[j]) >= 0) continue
       reversedPairs++
       if (examples.length < EXAMPLES)
         examples.push(own[i] < own[j] ? [items[i], items[j]] : [items[j], items[i]])

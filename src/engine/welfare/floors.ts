@@ -1,10 +1,8 @@
-import type { PricedProgramSolver } from '../numeric/linear-program.ts'
+import type { DenseProgram, Priced, PricedProgramSolver } from '../numeric/linear-program.ts'
+import { solvePrecisely } from '../numeric/simplex.ts'
 import { contextOfEach, normalisedIn, reachOf, topsOf } from './contexts.ts'
-import { NoRoom } from './gains.ts'
 import { slackRows, valuesAt } from './guardrails.ts'
-import { maximin } from './maximin.ts'
-import { optimise } from './optimise.ts'
-import type { Optimum, WelfareProblem } from './problem.ts'
+import type { WelfareProblem } from './problem.ts'
 import { utilitiesOf } from './table.ts'
 
 /**
@@ -32,22 +30,47 @@ const ROUNDS = 200
 /** An item that is worth this little more than all that are in the program, in units of the weights' reach, is worth no more. */
 const NOTHING = 1e-13
 /** A hair, in units of its row, by which a floor may be missed lest rounding make the program infeasible. */
-const HAIR = 1e-12
+const HAIR = 1e-14
 /** A row's unit is no smaller than this part of what policies can do to it. */
 const LEAST = 1e-6
 
 /**
- * Raises the worst off as far as it goes, by a linear program over a few of the items, to which those are added that its
- * multipliers value more (Dantzig & Wolfe, Oper. Res. 8, 1960).
+ * Raises the worst off as far as it goes: by the linear program solver, and where that does not lead near enough, with twice
+ * as many digits.
  *
- * @param start a policy that meets floors and guardrails; its items are the first in the program
- * @returns null where double precision finds no policy that does
+ * @param start a policy that meets floors and guardrails
+ * @param errorOf how far an answer is from proven
+ * @param enough the error that needs no second attempt
+ * @returns null where no policy is found
  */
 export function raiseLeast(
   problem: WelfareProblem,
+  raise: Raise,
+  start: Float64Array,
+  errorOf: (raised: Raised) => number,
+  enough: number,
+  solve: PricedProgramSolver,
+): Raised | null {
+  let best: Raised | null = null
+  for (const solver of [solve, solvePrecisely]) {
+    const found = raiseAmongFew(problem, raise, start, solver)
+    if (found !== null && (best === null || errorOf(found) < errorOf(best))) best = found
+    if (best !== null && errorOf(best) <= enough) break
+  }
+  return best
+}
+
+/**
+ * Raises by linear programs over a few of the items, to which those are added that the multipliers value more (Dantzig &
+ * Wolfe, Oper. Res. 8, 1960).
+ *
+ * @param start a policy that meets floors and guardrails; its items are the first in the program
+ */
+function raiseAmongFew(
+  problem: WelfareProblem,
   { raised, floors }: Raise,
   start: Float64Array,
-  solve: PricedProgramSolver,
+  solve: (program: DenseProgram) => Priced | null,
 ): Raised | null {
   const { groups, items, contexts } = problem
   const slacks = slackRows(problem)
@@ -57,20 +80,20 @@ export function raiseLeast(
   const { table: counted, bases } = fromLeast(problem, slacks, rows)
   const row = (r: number) => counted.subarray(r * items, (r + 1) * items)
   const reach = reachOf(problem)
-  const x = new Float64Array(groups)
-  utilitiesOf(problem, start, x)
+  const had = new Float64Array(rows)
+  utilitiesOf({ groups: rows, items, utilities: counted }, start, had)
   // A row is in units of what its group has, which may be little of what others could make it.
   const sizes = Float64Array.from({ length: rows }, (_, r) => {
     const largest = row(r).reduce((most, value) => Math.max(most, value), 0) || 1
     if (r >= groups || reach[r] === 0) return largest
-    return Math.min(largest, Math.max(LEAST * largest, x[r] - bases[r]))
+    return Math.min(largest, Math.max(LEAST * largest, had[r]))
   })
   // t is counted from what the start gives, in units of the smallest reach of those who are raised.
   let least = Number.POSITIVE_INFINITY
   let unit = Number.POSITIVE_INFINITY
   for (let g = 0; g < groups; g++) {
     if (raised[g] === 0) continue
-    least = Math.min(least, x[g])
+    least = Math.min(least, bases[g] + had[g] - HAIR * sizes[g])
     if (reach[g] > 0) unit = Math.min(unit, reach[g])
   }
   if (!Number.isFinite(unit)) unit = 1
@@ -101,7 +124,7 @@ export function raiseLeast(
   }
   return null
 
-  function program(few: Int32Array) {
+  function program(few: Int32Array): DenseProgram {
     const width = few.length + 1
     const height = contexts.weights.length + rows
     const table = new Float64Array(height * width)
@@ -119,10 +142,11 @@ export function raiseLeast(
       few.forEach((item, j) => {
         table[at * width + j] = values[item] / sizes[r]
       })
-      rowLower[at] = -bases[r] / sizes[r] - HAIR
-      if (r >= groups) continue
-      if (raised[r] === 1) table[at * width + few.length] = -unit / sizes[r]
-      rowLower[at] += (raised[r] === 1 ? least : floors[r]) / sizes[r]
+      const up = r < groups && raised[r] === 1
+      if (up) table[at * width + few.length] = -unit / sizes[r]
+      const limit = r < groups ? (up ? least : floors[r]) : 0
+      // The start meets the limit, whatever rounding makes of it where the base is far from zero.
+      rowLower[at] = Math.min(limit - bases[r], had[r]) / sizes[r] - (up ? 0 : HAIR)
     }
     const objective = new Float64Array(width)
     objective[few.length] = 1
@@ -179,57 +203,6 @@ function firstItems(
     }
   }
   return first
-}
-
-/** What a floor may be missed by where policies that keep them all have no interior, in units of a group's reach. */
-const SLACK = 2e-9
-
-/**
- * The same by the interior point, which utilities of very different sizes trouble less than a linear program: with floors
- * lowered by a trace as guardrails. Since every floor's price counts for the size of the gap, the trace costs no more than
- * 2e-9 of it.
- *
- * @returns null where rounding leaves no room even so
- * @throws Problem `not-converged`
- */
-export function raiseInside(problem: WelfareProblem, { raised, floors }: Raise): Raised | null {
-  const { groups, items, utilities: u, guardrails } = problem
-  const reach = reachOf(problem)
-  const all = Array.from(raised.keys())
-  const up = all.filter((g) => raised[g] === 1)
-  const kept = all.filter((g) => raised[g] === 0 && reach[g] > 0)
-  const rowOf = (g: number) => u.subarray(g * items, (g + 1) * items)
-  const own = guardrails.limits.length
-  const costs = new Float64Array((own + kept.length) * items)
-  costs.set(guardrails.costs)
-  kept.forEach((g, k) => {
-    costs.set(
-      rowOf(g).map((value) => -value),
-      (own + k) * items,
-    )
-  })
-  const limits = Float64Array.from([...guardrails.limits, ...kept.map((g) => SLACK * reach[g] - floors[g])])
-  const utilities = new Float64Array(up.length * items)
-  up.forEach((g, k) => {
-    utilities.set(rowOf(g), k * items)
-  })
-  const population = new Float64Array(up.length).fill(1 / up.length)
-  const posed = { ...problem, groups: up.length, utilities, population, guardrails: { costs, limits } }
-  let found: Optimum
-  try {
-    found = optimise(posed, maximin)
-  } catch (error) {
-    if (error instanceof NoRoom) return null
-    throw error
-  }
-  const weights = new Float64Array(groups)
-  up.forEach((g, k) => {
-    weights[g] = found.weights[k]
-  })
-  kept.forEach((g, k) => {
-    weights[g] = found.prices[own + k]
-  })
-  return { policy: found.policy, weights, prices: found.prices.slice(0, own) }
 }
 
 /**

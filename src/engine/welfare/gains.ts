@@ -3,6 +3,7 @@ import { certify } from './certificate.ts'
 import { extremesOf, topsOf } from './contexts.ts'
 import { slackRows, valuesAt } from './guardrails.ts'
 import { followCentralPath, type Start } from './interior-point.ts'
+import type { ScaledProblem } from './iterate.ts'
 import { maximin } from './maximin.ts'
 import { NO_GUARDRAILS, type WelfareProblem } from './problem.ts'
 import { middleOf, type Scaling, scalingOf } from './scaling.ts'
@@ -79,7 +80,7 @@ export function innerStart(problem: WelfareProblem, { scaled, sizes }: Scaling, 
   if (x.subarray(first).every((value, k) => value > CANCELLED * terms[first + k])) return middle
 
   const found = ascend(problem, scaled.utilities.subarray(first * scaled.items))
-  if (found.start !== null) return found.start
+  if (found.start !== null) return towards(middle, found.start, scaled, first)
   requireRoom(problem)
   if (!(found.bound <= NONE)) {
     throw new Problem(
@@ -94,6 +95,24 @@ export function innerStart(problem: WelfareProblem, { scaled, sizes }: Scaling, 
   const prices = proof.slice(groups).map((price) => price / total)
   maximin.project(weights)
   throw new NoGains(weights, prices, largest(problem, weights, prices))
+}
+
+/** What a start keeps of what its rows are at a policy that is farther from the middle. */
+const KEPT = 0.1
+
+/** The policy on the way from one within all bounds to the middle at which every row that must be positive still is. */
+function towards(middle: Start, within: Start, scaled: ScaledProblem, first: number): Start {
+  const own = new Float64Array(scaled.groups)
+  const other = new Float64Array(scaled.groups)
+  utilitiesOf(scaled, within.policy, own)
+  utilitiesOf(scaled, middle.policy, other)
+  let part = 1
+  for (let r = first; r < own.length; r++) {
+    const fall = own[r] - other[r]
+    if (fall > 0) part = Math.min(part, ((1 - KEPT) * own[r]) / fall)
+  }
+  const policy = within.policy.map((share, i) => share + part * (middle.policy[i] - share))
+  return { policy, tilt: policy.map((share, i) => Math.log(share / scaled.reference[i])) }
 }
 
 /** Guardrails that miss each other by no more than this, in units of their rows, touch. */

@@ -1,6 +1,6 @@
 import { pricedProgramSolver } from '../numeric/linear-program.ts'
 import { extremesOf, reachOf } from './contexts.ts'
-import { raiseGap, raiseInside, raiseLeast } from './floors.ts'
+import { type Raised, raiseGap, raiseLeast } from './floors.ts'
 import { innerStart } from './gains.ts'
 import { leximin } from './leximin.ts'
 import { maximin } from './maximin.ts'
@@ -9,6 +9,11 @@ import type { Optimum, WelfareProblem } from './problem.ts'
 import { scalingOf } from './scaling.ts'
 import { utilitiesOf } from './table.ts'
 import { inUnits, outOfUnits } from './units.ts'
+
+/** An error of what a group could have that needs no second attempt. */
+const ENOUGH = 1e-11
+/** The certificate that an answer needs. */
+const ERROR_LIMIT = 1e-8
 
 /**
  * Kalai–Smorodinsky: every group gets the same part, as large as can be, of the most that it could get if nobody lost,
@@ -25,6 +30,7 @@ export async function kalaiSmorodinsky(problem: WelfareProblem): Promise<Optimum
   const optimum = outOfUnits(problem, best, await leximin(inUnits(problem, best)))
   const { certificate, welfare } = optimum
   const relativeGap = certificate.relativeGap + error
+  if (!(relativeGap <= ERROR_LIMIT)) throw notConverged(null)
   return { ...optimum, certificate: { ...certificate, gap: certificate.gap + error * welfare, relativeGap } }
 }
 
@@ -57,15 +63,20 @@ export async function bestWithoutLoss(
   for (let g = 0; g < groups; g++) {
     const raised = new Uint8Array(groups)
     raised[g] = 1
-    const raise = { raised, floors: new Float64Array(groups) }
-    const found = raiseLeast(cold, raise, start, solve) ?? raiseInside(cold, raise)
+    const errorOf = (found: Raised) => {
+      utilitiesOf(cold, found.policy, x)
+      // A floor that is paid for has to be met with equality: what there is above it is part of the gap.
+      const above = x.reduce(
+        (sum, value, h) => (h === g ? sum : sum + found.weights[h] * Math.max(0, value)),
+        0,
+      )
+      return (raiseGap(cold, raised, found).gap + above) / x[g]
+    }
+    const floors = new Float64Array(groups)
+    const found = raiseLeast(cold, { raised, floors }, start, errorOf, ENOUGH, solve)
     if (found === null) throw notConverged(null)
-    utilitiesOf(cold, found.policy, x)
+    error = Math.max(error, errorOf(found))
     best[g] = x[g]
-    // A floor that is paid for has to be met with equality: what there is above it is part of the gap.
-    let gap = raiseGap(cold, raised, found).gap
-    for (let h = 0; h < groups; h++) if (h !== g) gap += found.weights[h] * Math.max(0, x[h])
-    error = Math.max(error, gap / best[g])
   }
   return { best, error }
 }

@@ -22,6 +22,11 @@ export function kolmPollak(kappa: number): WelfareFunction {
     )
   return {
     value: (x, population) => softest(x, population, new Float64Array(x.length)),
+    gradient(x, population) {
+      const own = new Float64Array(x.length)
+      softest(x, population, own)
+      return own
+    },
     loss(weights, x, population) {
       const own = new Float64Array(x.length)
       const welfare = softest(x, population, own)
@@ -34,6 +39,8 @@ export function kolmPollak(kappa: number): WelfareFunction {
         weights[g] = Math.max(0, weights[g])
         sum += weights[g]
       }
+      // Weights that sum to 1 but for rounding stay as they are: those of ∇W then have no loss at all.
+      if (Math.abs(sum - 1) <= weights.length * Number.EPSILON) return
       for (let g = 0; g < weights.length; g++) weights[g] /= sum
     },
     needsGains: false,

@@ -1,7 +1,7 @@
 import { pricedProgramSolver } from '../numeric/linear-program.ts'
 import { certify } from './certificate.ts'
 import { reachOf } from './contexts.ts'
-import { type Raised, raiseGap, raiseInside, raiseLeast } from './floors.ts'
+import { type Raised, raiseGap, raiseLeast } from './floors.ts'
 import { leastDivergence } from './least-divergence.ts'
 import { maximin } from './maximin.ts'
 import { notConverged, optimise } from './optimise.ts'
@@ -45,24 +45,14 @@ export async function leximin(problem: WelfareProblem): Promise<Optimum> {
   const levels: Level[] = []
   let found: Raised = first
   let x = first.utilities
+  if (first.certificate.relativeGap > ENOUGH) await raise()
   for (;;) {
     levels.push({ raised: free.slice(), multipliers: found })
     settle(found.weights)
     // Those whom no policy moves have what they have.
     for (let g = 0; g < groups; g++) if (free[g] === 1 && reach[g] === 0) fix(g)
     if (!free.includes(1)) break
-    const solve = await pricedProgramSolver()
-    const raise = { raised: free, floors }
-    // Linear programs give digits that the interior point does not, unless utilities differ by many orders of magnitude.
-    let next = raiseLeast(problem, raise, found.policy, solve)
-    if (next === null || !(errorWith(next) <= ENOUGH)) {
-      const other = raiseInside(problem, raise)
-      if (next === null || (other !== null && errorWith(other) < errorWith(next))) next = other
-    }
-    if (next === null) throw notConverged(null)
-    found = next
-    x = new Float64Array(groups)
-    utilitiesOf(problem, found.policy, x)
+    await raise()
   }
 
   const { weights, prices } = mixtureOf(levels, reach)
@@ -98,6 +88,25 @@ export async function leximin(problem: WelfareProblem): Promise<Optimum> {
     welfare: maximin.value(certified.utilities),
     supportOnly: true,
     certificate: { gap, relativeGap, iterations: first.certificate.iterations, unique: nearest.unique },
+  }
+
+  /** Raises the free as far as they go from the policy found. */
+  async function raise(): Promise<void> {
+    // The others keep what the policy found gives them: a hair less than before, of which the certificate knows.
+    for (let g = 0; g < groups; g++) if (free[g] === 0) floors[g] = Math.min(floors[g], x[g])
+    const enough = gapsUnder(found.policy, levels).relativeGap + ENOUGH
+    const next = raiseLeast(
+      problem,
+      { raised: free, floors },
+      found.policy,
+      errorWith,
+      enough,
+      await pricedProgramSolver(),
+    )
+    if (next === null) throw notConverged(null)
+    found = next
+    x = new Float64Array(groups)
+    utilitiesOf(problem, found.policy, x)
   }
 
   /** The largest gaps of levels under a policy. */

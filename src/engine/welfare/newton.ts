@@ -102,7 +102,7 @@ export function factorise(problem: ScaledProblem, at: Iterate, system: System): 
     massSums[q] = sum
   }
 
-  let trace = 0
+  let size = 0
   let length = 0
   for (let g = 0; g < groups; g++) {
     const rowG = g * items
@@ -123,12 +123,13 @@ export function factorise(problem: ScaledProblem, at: Iterate, system: System): 
       matrix[g * groups + k] = sum
     }
     matrix[g * groups + g] += give[g]
-    trace += matrix[g * groups + g]
-    length += along[g] ** 2
+    if (along[g] > 0) size += at.weights[g] ** 2 * matrix[g * groups + g]
+    length += along[g] * at.weights[g]
   }
   // Near the optimum K is all but singular along λ̂, where only the last equation holds it: a multiple of that
-  // equation, added to the others, leaves the solution as it is.
-  const gamma = Math.min(1 / bend, trace / (groups * length))
+  // equation, added to the others, leaves the solution as it is. One of the size that K has in the rows that λ̂ is made of:
+  // those whose weight goes to zero have no bound, and a multiple of their size would drown all others in rounding.
+  const gamma = Math.min(1 / bend, size / length ** 2)
   for (let g = 0; g < groups; g++) {
     for (let k = 0; k <= g; k++) matrix[g * groups + k] += gamma * along[g] * along[k]
   }

@@ -97,6 +97,8 @@ export type WelfareFunction = {
    * λ·x − W(x).
    */
   loss?(weights: Float64Array, x: Float64Array, population: Float64Array): number
+  /** ∇W(x), of a W that is smooth wherever it is defined and not homogeneous. */
+  gradient?(x: Float64Array, population: Float64Array): Float64Array
   /** True where W needs every x_g ≥ 0 and a policy at which all are positive. */
   needsGains: boolean
   /** The utility from which on the weight of a group of population n is nothing to a welfare; ∞ where there is none. */

@@ -8,6 +8,9 @@ import { utilitarian } from './utilitarian.ts'
  * Relative utilitarianism: W = Σ_g n_g x_g/range_g, with range_g how far policies can move group g, Σ_q w_q (max_i u_gi −
  * min_i u_gi) (Dhillon & Mertens, Econometrica 67, 1999). The weights λ_g = n_g/range_g do not depend on the policy.
  *
+ * Items that constraints rule out are no part of the problem and do not count; guardrails, which only keep shares and means
+ * in bounds, do not change the range.
+ *
  * A group to whom all items are the same wants nothing, and has weight 0; unless they all are so, when the weights are n.
  */
 export function relativeUtilitarian(problem: WelfareProblem): Optimum {

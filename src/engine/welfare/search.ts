@@ -7,6 +7,7 @@ import { copyOf, type Iterate } from './iterate.ts'
 import { polish } from './polish.ts'
 import type { WelfareFunction, WelfareProblem } from './problem.ts'
 import { type Scaling, scalingOf } from './scaling.ts'
+import { utilitiesOf } from './table.ts'
 
 /** An optimum as far as it could be proven. */
 export type Found = {
@@ -121,7 +122,7 @@ function candidatesOf(
   { link, sizes, unit }: Scaling,
 ): (iterate: Iterate) => { weights: Float64Array; prices: Float64Array }[] {
   const { groups, population } = problem
-  const cap = link.curved > 0 ? null : capOf(problem)
+  const still = stillWeights(problem, welfareFunction, link)
   return ({ weights: scaledWeights, partner, utilities }) => {
     const all = scaledWeights.map((weight, g) => (weight * unit) / sizes[g])
     const list = [all]
@@ -132,23 +133,31 @@ function candidatesOf(
     })
     if (vanishes.includes(1)) list.push(all.map((w, g) => (vanishes[g] ? 0 : w)))
     const candidates = list.map((w) => ({ weights: w.slice(0, groups), prices: w.slice(groups) }))
-    if (cap !== null) candidates.push({ weights: cap.slice(), prices: candidates[0].prices.map(() => 0) })
+    if (still !== null) candidates.push({ weights: still.slice(), prices: candidates[0].prices.map(() => 0) })
     for (const { weights } of candidates) welfareFunction.project(weights, population)
     return candidates
   }
 }
 
-/** All weight to the worst off of the groups whom no policy moves, if there are such: it may cap the minimum. */
-function capOf(problem: WelfareProblem): Float64Array | null {
-  const { groups, items, utilities: u, contexts } = problem
-  const reach = reachOf(problem)
-  const fixed = (g: number) =>
-    contexts.weights.reduce((sum, weight, q) => sum + weight * u[g * items + contexts.starts[q]], 0)
-  let worst = -1
-  for (let g = 0; g < groups; g++) {
-    if (reach[g] === 0 && (worst < 0 || fixed(g) < fixed(worst))) worst = g
-  }
-  return worst < 0 ? null : reach.map((_, g) => (g === worst ? 1 : 0))
+/**
+ * Weights that the path only tends to, because utilities that no policy moves decide: all weight to the worst off of the
+ * groups who have such, which may cap a minimum; and ∇W where no group has others.
+ */
+function stillWeights(
+  problem: WelfareProblem,
+  { gradient }: WelfareFunction,
+  link: Scaling['link'],
+): Float64Array | null {
+  const { groups, population, reference } = problem
+  const still = reachOf(problem).map((reach) => (reach === 0 ? 1 : 0))
+  if (!still.includes(1)) return null
+  const x = new Float64Array(groups)
+  utilitiesOf(problem, reference, x)
+  if (gradient !== undefined) return still.includes(0) ? null : gradient(x, population)
+  if (link.curved > 0) return null
+  const least = x.reduce((low, value, g) => (still[g] ? Math.min(low, value) : low), Number.POSITIVE_INFINITY)
+  const worst = x.findIndex((value, g) => still[g] === 1 && value === least)
+  return x.map((_, g) => (g === worst ? 1 : 0))
 }
 
 /** The policy that follows from values at a temperature above 0. */

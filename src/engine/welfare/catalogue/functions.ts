@@ -127,28 +127,6 @@ export const FUNCTIONS: readonly FunctionEntry[] = [
     source: 'Kolm, J. Economic Theory 12 (1976); Pollak, Australian Economic Papers 10 (1971)',
   },
   {
-    id: 'custom',
-    meaning:
-      'Maximises a welfare function of your own: an expression that is proven concave and nondecreasing before it is used.',
-    formula: 'what `expression` says',
-    parameters: [
-      {
-        name: 'expression',
-        meaning:
-          'W over x (utilities), n (population weights) and single groups such as x["east"]; what may be written is in the ' +
-          'documentation.',
-      },
-    ],
-    example: { function: 'custom', expression: '0.5 * mean(x) + 0.5 * min(x)' },
-    claims: {
-      neutrality: 'strictly',
-      'duplication-invariance': 'strictly',
-      'independence-of-the-unused': 'strictly',
-      decisiveness: 'strictly',
-    },
-    source: 'Grant, Boyd & Ye, Disciplined convex programming (2006), for what is proven',
-  },
-  {
     id: 'leximin',
     meaning:
       'Maximises the utility of the group that has least; where that is settled, of the one that has second least; and so on.',
@@ -243,6 +221,28 @@ export const FUNCTIONS: readonly FunctionEntry[] = [
       'independence-of-the-unused': 'no',
     },
     source: 'Dhillon & Mertens, Econometrica 67 (1999)',
+  },
+  {
+    id: 'custom',
+    meaning:
+      'Maximises a welfare function of your own: an expression that is proven concave and nondecreasing before it is used.',
+    formula: 'what `expression` says',
+    parameters: [
+      {
+        name: 'expression',
+        meaning:
+          'W over x (utilities), n (population weights) and single groups such as x["east"]; what may be written is in the ' +
+          'documentation.',
+      },
+    ],
+    example: { function: 'custom', expression: '0.5 * mean(x) + 0.5 * min(x)' },
+    claims: {
+      neutrality: 'strictly',
+      'duplication-invariance': 'strictly',
+      'independence-of-the-unused': 'strictly',
+      decisiveness: 'strictly',
+    },
+    source: 'Grant, Boyd & Ye, Disciplined convex programming (2006), for what is proven',
   },
   {
     id: 'pareto-front',
