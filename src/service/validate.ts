@@ -41,6 +41,7 @@ export function validate(operation: Operation, body: unknown): void {
     throw invalidRequest(faultsOf(mostTelling(check.errors as ErrorObject[]), `/${operation}`))
 }
 
+const compiledQueries = new Map<TSchema, ValidateFunction>()
 const queries = new Ajv({ coerceTypes: true, verbose: true, strict: false, validateFormats: false })
 
 /**
@@ -49,7 +50,11 @@ const queries = new Ajv({ coerceTypes: true, verbose: true, strict: false, valid
  * @throws Problem `invalid-request` whose pointers are the names of the parameters
  */
 export function validateQuery(schema: TSchema, query: unknown): void {
-  const check = queries.compile(schema)
+  let check = compiledQueries.get(schema)
+  if (check === undefined) {
+    check = queries.compile(schema)
+    compiledQueries.set(schema, check)
+  }
   if (!check(query)) throw invalidRequest(faultsOf(mostTelling(check.errors as ErrorObject[]), 'this path'))
 }
 
