@@ -451,15 +451,15 @@ t.test('a gap is told in the units of the utilities, however small', async (t) =
   for (const temperature of [0, 1e-6, 1]) {
     const problem = problemOf(
       [
-        [3e-14, 3e-14],
-        [-5e-13, -5e-13],
+        [3e-17, 3e-17],
+        [-5e-16, -5e-16],
       ],
       { temperature },
     )
     const { weights, certificate } = maximise(problem, await programFor(problem, 'min(x)'))
     // D − F = λ·x − min x, for weights that sum to 1.
     t.ok(Math.abs(weights[0] + weights[1] - 1) < 1e-12, `weights at ${temperature} sum to 1`)
-    t.ok(weights[0] * (3e-14 + 5e-13) <= 1e-8 * 5e-13, `nothing for who is better off, ${weights[0]}`)
+    t.ok(weights[0] * (3e-17 + 5e-16) <= 1e-8 * 5e-16, `nothing for who is better off, ${weights[0]}`)
     t.ok(certificate.relativeGap < 1e-8)
   }
 })
