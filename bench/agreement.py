@@ -80,6 +80,16 @@ def custom(x, n, expression):
         return power_mean(x, n, -2)
     if expression == "sum(n .* x) + 2 * min(x)":
         return n @ x + 2 * cp.min(x), []
+    if expression == "0.5 * mean(x) + 0.5 * min(x)":
+        return (n @ x + cp.min(x)) / 2, []
+    if expression == 'x["group 00"] + 2 * min(x)':
+        return x[0] + 2 * cp.min(x), []
+    if expression == "min(mean(x), 2 * min(x))":
+        return cp.minimum(n @ x, 2 * cp.min(x)), []
+    if expression == "sum(n .* min(x, 2 * x + 1))":
+        return n @ cp.minimum(x, 2 * x + 1), []
+    if expression == "sqrt(mean(x)) + sqrt(min(x))":
+        return cp.sqrt(n @ x) + cp.sqrt(cp.min(x)), []
     if expression == "sum(n .* sqrt(x))":
         return n @ cp.sqrt(x), []
     if expression == "sum(n .* log(x))":
