@@ -29,6 +29,8 @@ export type Raised = {
 const ROUNDS = 200
 /** An item that is worth this little more than all that are in the program, in units of the weights' reach, is worth no more. */
 const NOTHING = 1e-13
+/** The part of what a row has above the base that rounding may have added. */
+const HAIR = 4e-16
 /** A row's unit is no smaller than this part of what policies can do to it. */
 const LEAST = 1e-6
 
@@ -144,7 +146,7 @@ function raiseAmongFew(
       if (up) table[at * width + few.length] = -unit / sizes[r]
       const limit = r < groups ? (up ? least : floors[r]) : 0
       // The start meets the limit, whatever rounding makes of it where the base is far from zero.
-      rowLower[at] = Math.min(limit - bases[r], had[r]) / sizes[r]
+      rowLower[at] = Math.min(limit - bases[r], had[r] * (1 - HAIR)) / sizes[r]
     }
     const objective = new Float64Array(width)
     objective[few.length] = 1
