@@ -615,13 +615,13 @@ t.test('leximin and Kalai–Smorodinsky tell apart what differs by twenty orders
       const { utilities, certificate } = await leximin(problemOf(table))
       wants.forEach(({ size, first }, g) => {
         const own = size * p[first ? 0 : 1]
-        // An answer is proven to a part of how far policies move a group.
-        expect(Math.abs(utilities[g] - own) / size, 1e-12, `group ${g} at ${JSON.stringify(wants)}`)
+        // The policy nearest to the reference may cost a group so much of how far policies move it.
+        expect(Math.abs(utilities[g] - own) / size, 1e-9, `group ${g} at ${JSON.stringify(wants)}`)
       })
-      expect(certificate.relativeGap, 1e-10, 'gap')
+      expect(certificate.relativeGap, 1e-9, 'gap')
       const equal = await kalaiSmorodinsky(problemOf(table))
       equal.utilities.forEach((x, g) => {
-        expect(Math.abs(x / wants[g].size - 0.5), 1e-10, `part of group ${g}`)
+        expect(Math.abs(x / wants[g].size - 0.5), 1e-9, `part of group ${g}`)
       })
     }),
     { seed: 12, numRuns: 60 },
