@@ -29,8 +29,8 @@ export type Raised = {
 const ROUNDS = 200
 /** An item that is worth this little more than all that are in the program, in units of the weights' reach, is worth no more. */
 const NOTHING = 1e-13
-/** A hair, in units of its row, by which a floor may be missed lest rounding make the program infeasible. */
-const HAIR = 1e-14
+/** The part of what a row has above the base that rounding may have added. */
+const HAIR = 4e-16
 /** A row's unit is no smaller than this part of what policies can do to it. */
 const LEAST = 1e-6
 
@@ -93,7 +93,7 @@ function raiseAmongFew(
   let unit = Number.POSITIVE_INFINITY
   for (let g = 0; g < groups; g++) {
     if (raised[g] === 0) continue
-    least = Math.min(least, bases[g] + had[g] - HAIR * sizes[g])
+    least = Math.min(least, bases[g] + had[g])
     if (reach[g] > 0) unit = Math.min(unit, reach[g])
   }
   if (!Number.isFinite(unit)) unit = 1
@@ -146,7 +146,7 @@ function raiseAmongFew(
       if (up) table[at * width + few.length] = -unit / sizes[r]
       const limit = r < groups ? (up ? least : floors[r]) : 0
       // The start meets the limit, whatever rounding makes of it where the base is far from zero.
-      rowLower[at] = Math.min(limit - bases[r], had[r]) / sizes[r] - (up ? 0 : HAIR)
+      rowLower[at] = Math.min(limit - bases[r], had[r] * (1 - HAIR)) / sizes[r]
     }
     const objective = new Float64Array(width)
     objective[few.length] = 1
