@@ -1,5 +1,6 @@
 import type { FastifySchema } from 'fastify'
-import type { TSchema } from 'typebox'
+import Type, { type TSchema } from 'typebox'
+import { JobDescription } from '../schemas/jobs.ts'
 import { ProblemDetails } from '../schemas/problem.ts'
 import { ref } from '../schemas/ref.ts'
 import { problemDetails } from '../src/service/problems.ts'
@@ -8,6 +9,30 @@ import { problemDetails } from '../src/service/problems.ts'
 export const problem = (description: string, example?: ProblemDetails) => ({
   description,
   content: { 'application/problem+json': { schema: ref(ProblemDetails), ...(example && { example }) } },
+})
+
+/** A job that has just been made. */
+export const jobExample: JobDescription = {
+  id: '019b7a2c-4f00-7a51-9c3e-5d2f8b6a1e07',
+  operation: 'aggregate',
+  status: 'queued',
+  stage: null,
+  fraction: null,
+  attempts: 0,
+  createdAt: '2026-01-01T12:00:00.000Z',
+  startedAt: null,
+  finishedAt: null,
+  expiresAt: null,
+  answer: null,
+}
+
+const headers = Type.Object({
+  prefer: Type.Optional(
+    Type.String({
+      description: '`respond-async` has the answer come later: the request becomes a job (RFC 7240).',
+      examples: ['respond-async'],
+    }),
+  ),
 })
 
 /** The schema of an operation of the engine: its own body and result, and the refusals that all of them share. */
@@ -19,9 +44,14 @@ export function engineSchema(
   return {
     ...operation,
     tags: ['engine'],
+    headers,
     body: ref(body),
     response: {
       200: { description: 'The answer', content: { 'application/json': { schema: ref(response) } } },
+      202: {
+        description: 'The request is a job now, and Location has its path',
+        content: { 'application/json': { schema: ref(JobDescription), example: jobExample } },
+      },
       400: problem(
         'The request is not valid, or not JSON',
         problemDetails('invalid-request', '1 member of the request is not as it should be; see errors.', [

@@ -97,7 +97,7 @@ async function answersTo(
   report({ stage: 'fit', fraction: 0 })
 
   const { preferences, discovery } = discoverGroups(read, model, discover, seed)
-  const rewards = await rewardsOf(preferences, model, seed)
+  const rewards = await rewardsOf(preferences, model, seed, (fraction) => report({ stage: 'fit', fraction }))
   const sizes = sizesOf(preferences)
   observe('fit', sizes)
 

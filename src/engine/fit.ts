@@ -1,5 +1,5 @@
 import type { FitRequest, FitResponse } from '../../schemas/fit.ts'
-import type { Observer } from './aggregate.ts'
+import type { Observer, Reporter } from './aggregate.ts'
 import { discoverGroups } from './annotators/discovered-groups.ts'
 import { discoveryMember, fitSummary, reliabilityMembers, sizesOf, unseenItems } from './answer.ts'
 import { keyedById } from './comparisons/ids.ts'
@@ -22,7 +22,11 @@ import { uncertaintyOf, uncertaintyWanted, type Wanted } from './uncertainty.ts'
  *
  * @throws Problem
  */
-export async function fit(request: FitRequest, observe: Observer = () => {}): Promise<FitResponse> {
+export async function fit(
+  request: FitRequest,
+  observe: Observer = () => {},
+  report: Reporter = () => {},
+): Promise<FitResponse> {
   const settings = modelSettings(request.model)
   const model = engineModel(settings)
   const discover = discoverSettings(request.groups, settings)
@@ -32,7 +36,7 @@ export async function fit(request: FitRequest, observe: Observer = () => {}): Pr
   observe('read', sizesOf(read))
 
   const { preferences, discovery } = discoverGroups(read, model, discover, seed)
-  const rewards = await rewardsOf(preferences, model, seed)
+  const rewards = await rewardsOf(preferences, model, seed, (fraction) => report({ stage: 'fit', fraction }))
   const answer: FitResponse = {
     settings: { model: settings, ...(wanted.ranks === null ? {} : { ranks: wanted.ranks }), seed },
     groups: preferences.groups.map((id, g) => ({

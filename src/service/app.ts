@@ -8,6 +8,7 @@ import { compareRoute } from '../../routes/compare.ts'
 import { datasetsRoutes } from '../../routes/datasets.ts'
 import { fitRoute } from '../../routes/fit.ts'
 import { healthRoutes } from '../../routes/health.ts'
+import { jobsRoutes } from '../../routes/jobs.ts'
 import { learnRoute } from '../../routes/learn.ts'
 import { metricsRoute } from '../../routes/metrics.ts'
 import { openapiRoutes } from '../../routes/openapi.ts'
@@ -18,10 +19,12 @@ import { votingRulesRoute } from '../../routes/voting-rules.ts'
 import { weightsRoutes } from '../../routes/weights.ts'
 import { welfareFunctionsRoute } from '../../routes/welfare-functions.ts'
 import { components } from '../../schemas/ref.ts'
-import { openStore } from '../store/open.ts'
+import type { Jobs } from '../store/jobs.ts'
+import { openStoreAndJobs } from '../store/open.ts'
 import type { Store } from '../store/store.ts'
 import type { Config } from './config.ts'
 import { docsPage } from './docs-page.ts'
+import { doJobs, jobSlots } from './jobs.ts'
 import { createLogger } from './logger.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openapiOptions } from './openapi.ts'
@@ -36,6 +39,7 @@ declare module 'fastify' {
     pool: Pool
     metrics: Metrics
     store: Store
+    jobs: Jobs
     /** What the operator set. */
     settings: Config
     /** Makes every later request be refused with a 503, on the way to a close. */
@@ -65,19 +69,31 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     },
   })
   // Before the threads, which would have to be ended where there is no store.
-  const store = await openStore(config)
+  const { store, jobs } = await openStoreAndJobs(config, jobSlots(config.workers), (error) =>
+    app.log.warn({ err: error }, 'the line of jobs is in trouble'),
+  )
   const pool = startPool(config.workers, config.queueLimit)
   app.decorate('store', store)
+  app.decorate('jobs', jobs)
   app.decorate('settings', config)
   app.decorate('pool', pool)
-  app.decorate('metrics', createMetrics(pool))
+  app.decorate('metrics', createMetrics(pool, jobs))
   app.decorate('draining', false)
   app.decorate('drain', () => {
     app.draining = true
   })
   app.decorateRequest('facts')
+  // Jobs stop before the server waits for its connections, some of which may watch one.
+  let jobsClosed = Promise.resolve()
+  app.addHook('preClose', async () => {
+    app.drain()
+    jobsClosed = jobs.close()
+    // It is awaited below.
+    jobsClosed.catch(() => {})
+  })
   const stopSchedule = startSchedule({ store, pool }, app.log)
   app.addHook('onClose', async () => {
+    await jobsClosed
     await stopSchedule()
     await pool.close()
     await store.close()
@@ -144,6 +160,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     voteRoute,
     learnRoute,
     datasetsRoutes,
+    jobsRoutes,
     weightsRoutes,
     welfareFunctionsRoute,
     votingRulesRoute,
@@ -154,6 +171,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   ]) {
     await app.register(route)
   }
+  await jobs.start(doJobs(app))
   return app
 }
 

@@ -1,11 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { becomesJob, createJob } from './jobs.ts'
 import type { Operation } from './validate.ts'
 
 /** Seconds after which a client that found the queue full may try again. */
 export const RETRY_AFTER = 2
 
-/** Answers an engine request: the one call that the routes of the engine make. */
+/** Answers an engine request, or makes it a job: the one call that the routes of the engine make. */
 export async function compute(operation: Operation, request: FastifyRequest, reply: FastifyReply) {
+  if (becomesJob(request)) return createJob(operation, request, reply)
   const { pool, metrics, store } = request.server
   const abort = new AbortController()
   const onClose = () => {

@@ -20,6 +20,12 @@ export type Config = {
   uploadLimit: number
   /** The most memory that the embedded database takes, as a store or to read files, in bytes. */
   storeMemory: number
+  /** Jobs that may wait or run, in all replicas together. */
+  jobLimit: number
+  /** How long the answer of a job is kept, in seconds. */
+  jobRetention: number
+  /** A body larger than so many bytes becomes a job without being asked. */
+  jobAbove: number
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
@@ -51,6 +57,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     databaseUrl: env.DATABASE_URL || null,
     uploadLimit: integer('UPLOAD_LIMIT', 4 * 1024 ** 3, 1024, Number.MAX_SAFE_INTEGER),
     storeMemory: integer('STORE_MEMORY', 1024 ** 3, 64 * 1024 ** 2, Number.MAX_SAFE_INTEGER),
+    jobLimit: integer('JOB_LIMIT', 100, 1, 100_000),
+    jobRetention: integer('JOB_RETENTION', 86_400, 1, 365 * 86_400),
+    jobAbove: integer('JOB_ABOVE', constants.MAX_STRING_LENGTH, 0, constants.MAX_STRING_LENGTH),
   }
   if (config.databaseUrl !== null && !/^postgres(ql)?:\/\//.test(config.databaseUrl)) {
     faults.push('DATABASE_URL must begin with postgresql://')

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Jobs } from '../store/jobs.ts'
 import type { Answer } from './operations.ts'
 import type { Pool } from './pool.ts'
 import type { ServiceProblemKind } from './problems.ts'
@@ -18,7 +19,7 @@ export type Metrics = {
 const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 /** A registry of its own for each app, so that several can live in one process. */
-export function createMetrics(pool: Pool): Metrics {
+export function createMetrics(pool: Pool, jobs: Jobs): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const requests = new Histogram({
@@ -56,6 +57,19 @@ export function createMetrics(pool: Pool): Metrics {
       this.reset()
       for (const { place, operation, progress } of pool.tasks())
         this.set({ place: String(place), operation, stage: progress.stage }, progress.fraction)
+    },
+  })
+
+  new Gauge({
+    name: 'commonweal_jobs',
+    help: 'Jobs in the store, by status; the same from every replica.',
+    labelNames: ['status'],
+    registers: [registry],
+    async collect() {
+      this.reset()
+      // Where the store does not answer, the other series still do.
+      const counts = await jobs.counts().catch(() => null)
+      for (const [status, count] of Object.entries(counts ?? {})) this.set({ status }, count)
     },
   })
 

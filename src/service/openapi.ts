@@ -21,6 +21,7 @@ export const openapiOptions: FastifyDynamicSwaggerOptions = {
     tags: [
       { name: 'engine', description: 'From comparisons to weights.' },
       { name: 'datasets', description: 'Comparisons that the service keeps.' },
+      { name: 'jobs', description: 'Work that outlives the request that asked for it.' },
       { name: 'reference', description: 'What the answers mean.' },
       { name: 'operation', description: 'For whoever runs the service.' },
     ],

@@ -95,7 +95,7 @@ function run(operation: Operation, body: unknown, observe: Observer, report: Rep
     case 'compare':
       return compare(body as CompareRequest, observe, report)
     case 'fit':
-      return fit(body as FitRequest, observe)
+      return fit(body as FitRequest, observe, report)
     case 'questions':
       return questions(body as QuestionsRequest, observe)
     case 'audit':

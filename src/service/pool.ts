@@ -19,12 +19,14 @@ export type Pool = {
    *
    * @param signal aborts the work: a waiting task is dropped, a running one is stopped with its thread
    * @param count asks the store for the counts that a request wants
+   * @param board where to write how far it is
    */
   answer(
     operation: Operation,
     body: Uint8Array,
     signal: AbortSignal,
     count: (query: CountsQuery) => Promise<StoredComparisons>,
+    board?: ProgressBoard,
   ): Promise<Answer>
   /**
    * Reads the comparisons of a batch.
@@ -83,6 +85,7 @@ export function startPool(workers: number, queueLimit: number): Pool {
     body: Uint8Array,
     stored: StoredComparisons | null,
     signal: AbortSignal,
+    board: ProgressBoard,
   ): Promise<Answer | Wants> {
     if (body.byteLength <= SMALL.bytes && !NEVER_SMALL.has(operation)) {
       let parsed: unknown
@@ -97,7 +100,7 @@ export function startPool(workers: number, queueLimit: number): Pool {
       return unanswered('overloaded', OVERLOADED)
     }
     const moved = ownBuffer(body)
-    const task: Task = { operation, body: moved, stored, board: progressBoard() }
+    const task: Task = { operation, body: moved, stored, board }
     try {
       return await placed(task, () => piscina.run(task, { signal, transferList: [moved.buffer] }))
     } catch (error) {
@@ -113,8 +116,8 @@ export function startPool(workers: number, queueLimit: number): Pool {
   }
 
   return {
-    async answer(operation, body, signal, count) {
-      const first = await attempt(operation, body, null, signal)
+    async answer(operation, body, signal, count, board = progressBoard()) {
+      const first = await attempt(operation, body, null, signal, board)
       if (!('wants' in first)) return first
       let stored: StoredComparisons
       try {
@@ -123,7 +126,7 @@ export function startPool(workers: number, queueLimit: number): Pool {
         return refusal(error, null, {})
       }
       if (signal.aborted) return unanswered('cancelled', 'The client closed the connection.')
-      return (await attempt(operation, first.body ?? body, stored, signal)) as Answer
+      return (await attempt(operation, first.body ?? body, stored, signal, board)) as Answer
     },
     async readBatch(body, covariates) {
       if (body.byteLength <= SMALL.bytes) return readBatchBody(body, covariates)

@@ -186,6 +186,37 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
     remedy:
       'Try again after the seconds in `Retry-After`, with an Idempotency-Key, so that nothing is stored twice.',
   },
+  'no-such-job': {
+    status: 404,
+    title: 'There is no such job',
+    meaning: 'No job has this id, or it was over so long ago that nothing is left of it.',
+    remedy: 'GET /jobs lists the jobs.',
+  },
+  'job-not-finished': {
+    status: 409,
+    title: 'The job is not over',
+    meaning: 'A job has an answer when its status is succeeded or failed; it still waits or runs.',
+    remedy: 'Watch GET /jobs/{id} or GET /jobs/{id}/events until it is over.',
+  },
+  'job-answer-gone': {
+    status: 410,
+    title: 'The answer is gone',
+    meaning:
+      'The job was cancelled and has no answer, or its answer was kept until `expiresAt` (JOB_RETENTION) and is removed.',
+    remedy: 'Send the request again.',
+  },
+  'job-abandoned': {
+    status: 500,
+    title: 'The job was given up',
+    meaning: 'Each time that it was begun the process that ran it ended, for want of memory perhaps.',
+    remedy: 'Make the request smaller, or ask the operator what the logs say.',
+  },
+  'too-many-jobs': {
+    status: 503,
+    title: 'Too many jobs wait',
+    meaning: 'As many jobs wait or run as the operator allows (JOB_LIMIT).',
+    remedy: 'Try again after the seconds in `Retry-After`, or cancel a job that is no longer needed.',
+  },
   'not-found': {
     status: 404,
     title: 'There is nothing here',

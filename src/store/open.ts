@@ -1,5 +1,8 @@
+import type { Database } from './database.ts'
 import { createStore } from './datasets.ts'
 import { openEmbedded } from './embedded.ts'
+import { createJobs, type JobLimits, type Jobs } from './jobs.ts'
+import { embeddedQueue } from './jobs-embedded.ts'
 import type { Store } from './store.ts'
 
 /** Where comparisons are kept, and within what limits. */
@@ -15,13 +18,34 @@ export type StoreConfig = {
  *
  * @throws Error that says what is in the way
  */
-export async function openStore({
-  dataDirectory,
-  databaseUrl,
-  uploadLimit,
-  storeMemory,
-}: StoreConfig): Promise<Store> {
-  if (databaseUrl === null) return createStore(await openEmbedded(dataDirectory, storeMemory), uploadLimit)
+export async function openStore(config: StoreConfig): Promise<Store> {
+  return createStore(await openDatabase(config), config.uploadLimit)
+}
+
+/** The store, and the jobs that are kept in the same database; closed jobs first. */
+export async function openStoreAndJobs(
+  config: StoreConfig & JobLimits,
+  slots: number,
+  warn: (error: Error) => void,
+): Promise<{ store: Store; jobs: Jobs }> {
+  const database = await openDatabase(config)
+  try {
+    const queue =
+      config.databaseUrl === null
+        ? embeddedQueue(database, slots)
+        : await (await import('./jobs-postgres.ts')).postgresQueue(config.databaseUrl, slots, warn)
+    return {
+      store: createStore(database, config.uploadLimit),
+      jobs: await createJobs(database, queue, config),
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+async function openDatabase({ dataDirectory, databaseUrl, storeMemory }: StoreConfig): Promise<Database> {
+  if (databaseUrl === null) return openEmbedded(dataDirectory, storeMemory)
   const { openPostgres } = await import('./postgres.ts')
-  return createStore(await openPostgres(databaseUrl, storeMemory), uploadLimit)
+  return openPostgres(databaseUrl, storeMemory)
 }

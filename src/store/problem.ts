@@ -13,6 +13,11 @@ export type StoreProblemKind =
   | 'upload-too-large'
   | 'out-of-space'
   | 'store-unavailable'
+  | 'no-such-job'
+  | 'job-not-finished'
+  | 'job-answer-gone'
+  | 'job-abandoned'
+  | 'too-many-jobs'
 
 /** A fault in one row of a batch: its number, counted from 1, and the member that is wrong; null where it is the whole row. */
 export type RowError = RequestError & { row: number; member: string | null }

@@ -62,7 +62,7 @@ async function untilReady(url: string): Promise<void> {
       await run(url, 'SELECT 1')
       return
     } catch (error) {
-      if (tries === 200) throw error
+      if (tries === 1200) throw error
       await new Promise((wake) => setTimeout(wake, 50))
     }
   }

@@ -53,9 +53,14 @@ t.test('the configuration has defaults, and reads what an operator sets', async 
   const read = { host: '::', port: 0, bodyLimit: 1024, workers: 3, queueLimit: 0, logLevel: 'warn' }
   const stores = { DATA_DIR: ':memory:', DATABASE_URL: 'postgresql://db/x', UPLOAD_LIMIT: '1024' }
   const stored = { dataDirectory: null, databaseUrl: 'postgresql://db/x', uploadLimit: 1024 }
-  t.same(readConfig({ ...set, ...stores, STORE_MEMORY: '67108864' }), {
+  t.match(defaults, { jobLimit: 100, jobRetention: 86_400 })
+  const jobs = { JOB_LIMIT: '5', JOB_RETENTION: '60', JOB_ABOVE: '0' }
+  t.same(readConfig({ ...set, ...stores, ...jobs, STORE_MEMORY: '67108864' }), {
     ...read,
     ...stored,
+    jobLimit: 5,
+    jobRetention: 60,
+    jobAbove: 0,
     storeMemory: 64 * 1024 ** 2,
   })
 })

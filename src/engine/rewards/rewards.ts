@@ -61,6 +61,7 @@ export type Model = OutcomeModel & {
  * The rewards of every group: as given, or fitted to the group's own data.
  *
  * @param seed of the points from which a maximum is looked for where there may be several
+ * @param done is told which part of the groups has been fitted
  * @throws Problem `no-finite-estimate` that tells, for each group that has none, its components, undefeated and winless
  *   items, and the direction in which the likelihood grows; `collinear-features`; `not-converged`
  */
@@ -68,6 +69,7 @@ export async function rewardsOf(
   preferences: Preferences,
   model: Model,
   seed: number,
+  done: (fraction: number) => void = () => {},
 ): Promise<GroupRewards[]> {
   const { groups, items, source } = preferences
   const n = items.length
@@ -83,7 +85,7 @@ export async function rewardsOf(
   const fitted =
     model.prior.kind === 'pooled'
       ? await poolGroups(preferences, source.groups, graphs, model, model.prior)
-      : await fitGroups(preferences, source.groups, graphs, model, model.prior, seed)
+      : await fitGroups(preferences, source.groups, graphs, model, model.prior, seed, done)
   return fitted.map((group) => rewardsOverItems(preferences, group))
 }
 
@@ -105,6 +107,7 @@ async function fitGroups(
   model: Model,
   prior: OwnPrior,
   seed: number,
+  done: (fraction: number) => void,
 ): Promise<FittedGroup[]> {
   const { reliability } = model
   const proper = prior.kind === 'gaussian' || prior.kind === 'pseudo-item'
@@ -121,6 +124,7 @@ async function fitGroups(
   const failures: Failure[] = []
   const fitted: FittedGroup[] = []
   for (let g = 0; g < data.length; g++) {
+    done(g / data.length)
     const own = data[g]
     const { posterior, likelihood } = posteriorOf(own.counts, model, prior, own.features)
     if (linear && prior.kind !== 'gaussian') requireIndependent(preferences.groups[g], [posterior])
