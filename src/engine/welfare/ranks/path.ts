@@ -169,9 +169,9 @@ function centreLevels({ shares, caps }: Levels, x: Float64Array, product: number
     let high = x.reduce((a, b) => Math.max(a, b))
     const over = (people * product) / shares[k]
     let beyond = over
-    while (sumAt(k, low) > shares[k]) low -= beyond *= 2
+    while (sumAt(k, low) > shares[k] && Number.isFinite(low)) low -= beyond *= 2
     beyond = over
-    while (sumAt(k, high) < shares[k]) high += beyond *= 2
+    while (sumAt(k, high) < shares[k] && Number.isFinite(high)) high += beyond *= 2
     for (let halving = 0; halving < HALVINGS; halving++) {
       const middle = (low + high) / 2
       if (middle === low || middle === high) break
