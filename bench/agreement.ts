@@ -53,7 +53,7 @@ function draw(
   const items = Array.from({ length: integer(3, 30) }, (_, i) => `item ${String(i).padStart(2, '0')}`)
   const gains = definition.needsGains || family === 'kalai-smorodinsky'
   const groups = Array.from({ length: groupCount }, (_, g) => ({
-    id: `group ${g}`,
+    id: `group ${String(g).padStart(2, '0')}`,
     population: 0.1 + random(),
   }))
   const rewards = Object.fromEntries(

@@ -129,7 +129,12 @@ function kolmPollak(welfare: Definition['welfare'], kappa: number): Definition {
 }
 
 /** Σ_k x_(k) [Φ(N_k) − Φ(N_{k−1})] from the worst off up; Φ concave from Φ(0) = 0 to Φ(1) = 1. */
-function rankDependent(welfare: Definition['welfare'], curve: (share: number) => number): Definition {
+function rankDependent(
+  welfare: Definition['welfare'],
+  curve: (share: number) => number,
+  /** Φ(1 − above) − Φ(1 − above − own), where it can be told without cancelling. */
+  rise: ((above: number, own: number) => number) | null = null,
+): Definition {
   const phi = (share: number) => curve(Math.min(1, Math.max(0, share)))
   return {
     welfare,
@@ -137,10 +142,13 @@ function rankDependent(welfare: Definition['welfare'], curve: (share: number) =>
     value: (x, { population }) => {
       let below = 0
       let total = 0
-      for (const g of [...x.keys()].sort((a, b) => x[a] - x[b])) {
-        total += x[g] * (phi(below + population[g]) - phi(below))
+      const order = [...x.keys()].sort((a, b) => x[a] - x[b])
+      order.forEach((g, k) => {
+        const above = order.slice(k + 1).reduce((sum, other) => sum + population[other], 0)
+        const part = rise === null ? phi(below + population[g]) - phi(below) : rise(above, population[g])
+        total += x[g] * part
         below += population[g]
-      }
+      })
       return total
     },
     // λ(S) ≤ Φ(n(S)) for all S: as Φ is the least of its tangents, the sets to look at are those of the largest λ/n.
@@ -266,6 +274,7 @@ export function definitionOf(welfare: Definition['welfare']): Definition {
       return rankDependent(
         welfare,
         'weights' in welfare ? curveThrough(welfare.weights as number[]) : giniCurve(parameter('parameter')),
+        'weights' in welfare ? null : giniRise(parameter('parameter')),
       )
     case 'cvar':
       return rankDependent(welfare, (share) => Math.min(1, share / parameter('alpha')))
@@ -293,6 +302,10 @@ export function definitionOf(welfare: Definition['welfare']): Definition {
 
 function giniCurve(parameter: number) {
   return (share: number) => 1 - (1 - share) ** parameter
+}
+
+function giniRise(parameter: number) {
+  return (above: number, own: number) => (above + own) ** parameter - above ** parameter
 }
 
 /** The sums of weights, joined by straight lines. */
