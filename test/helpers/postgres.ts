@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { Test } from 'tap'
@@ -15,7 +16,7 @@ export type PostgresServer = {
 
 /** Starts a server on a socket in a folder of its own; both are gone at the end of the test. */
 export async function startPostgres(t: Test): Promise<PostgresServer> {
-  const folder = mkdtempSync('/tmp/commonweal-postgres-')
+  const folder = mkdtempSync(join(tmpdir(), 'commonweal-postgres-'))
   // PostgreSQL does not run as root.
   const owner = process.getuid?.() === 0 ? ownerOf('postgres') : null
   if (owner !== null) chownSync(folder, owner.uid, owner.gid)

@@ -53,7 +53,8 @@ export const OUTCOMES_ALONE: Wanted = {
   batch: null,
 }
 
-const MEMBERS = [
+/** The members that a comparison can have. */
+export const MEMBERS = [
   'group',
   'winner',
   'loser',

@@ -1,17 +1,7 @@
-/** The members of a comparison that a file can bring. */
-export const MEMBERS = [
-  'group',
-  'winner',
-  'loser',
-  'tie',
-  'preference',
-  'count',
-  'weight',
-  'annotator',
-  'first',
-  'timestamp',
-  'context',
-] as const
+import { MEMBERS as COMPARISON_MEMBERS } from '../../engine/comparisons/read.ts'
+
+/** The members of a comparison that a file can bring: those that fit into one column. */
+export const MEMBERS = COMPARISON_MEMBERS.filter((member) => member !== 'featureDifference')
 export type Member = (typeof MEMBERS)[number]
 
 /** How the rows of a file are laid out. */
