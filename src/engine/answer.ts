@@ -10,18 +10,11 @@ import type {
   OptimumResult,
 } from '../../schemas/aggregate.ts'
 import type { ConstraintResult } from '../../schemas/constraints.ts'
-import type {
-  Discovery as DiscoveryAnswer,
-  FitSummary,
-  FittedGroup as FittedGroupAnswer,
-} from '../../schemas/fit.ts'
 import type { Welfare } from '../../schemas/welfare.ts'
-import type { Discovery } from './annotators/discover.ts'
 import { keyedById } from './comparisons/ids.ts'
+import type { Rewards, Voters } from './fitted.ts'
 import { bestOf, type Conflict, type Limit } from './pose.ts'
-import type { Preferences } from './preferences.ts'
 import { MAX_ERRORS, Problem } from './problem.ts'
-import type { FittedGroup, GroupRewards } from './rewards/rewards.ts'
 import type { Choices } from './settings.ts'
 import type { GroupUtilities } from './utilities/utilities.ts'
 import type { OutOfDomain } from './welfare/custom/start.ts'
@@ -36,9 +29,9 @@ import { utilitiesOf as totalsOf } from './welfare/table.ts'
 
 /** All that an answer is told from: the stages of one aggregation, still in integers. */
 export type Aggregation = {
-  preferences: Preferences
+  preferences: Voters
   choices: Choices
-  rewards: GroupRewards[]
+  rewards: Rewards[]
   utilities: GroupUtilities[]
   problem: WelfareProblem
   /** The item of each column of the problem; length n of the problem. */
@@ -312,67 +305,8 @@ export function belowAnchorProblem(
   )
 }
 
-/** What was fitted to a group, and how well. */
-export function fitSummary({ data: { counts }, fit }: FittedGroup): FitSummary {
-  return {
-    comparisons: counts.comparisons,
-    pairs: counts.pairs,
-    logLikelihood: fit.logLikelihood,
-    gradientNorm: fit.gradientNorm,
-    errorEstimate: fit.errorEstimate,
-    iterations: fit.iterations,
-    converged: true,
-  }
-}
-
-/** How reliable a group's annotators are; no members where all count the same. */
-export function reliabilityMembers(
-  { annotators }: Preferences,
-  { data, reliability }: FittedGroup,
-): Pick<FittedGroupAnswer, 'annotators' | 'reliability'> {
-  if (data.kind !== 'pairs' || data.judgements === null || reliability === null) return {}
-  const { judgements } = data
-  const { reliabilities, ...found } = reliability
-  return {
-    annotators: keyedById(
-      Array.from(judgements.annotators, (a) => annotators[a]),
-      (a) => ({ reliability: reliabilities[a], comparisons: judgements.comparisons[a] }),
-    ),
-    reliability: { ...found, localOptimum: true },
-  }
-}
-
-/** Which groups were discovered; no member where groups were named. */
-export function discoveryMember(
-  { groups, annotators }: Preferences,
-  discovery: Discovery | null,
-): { discovery?: DiscoveryAnswer } {
-  if (discovery === null) return {}
-  const { responsibilities, candidates, starts, followed, startsAgreeing } = discovery
-  return {
-    discovery: {
-      groups: groups.length,
-      bic: candidates.map(({ groups, parameters, found }) => ({
-        groups,
-        parameters,
-        logLikelihood: found?.logLikelihood ?? null,
-        logPosterior: found?.logPosterior ?? null,
-        bic: found?.bic ?? null,
-        gradientNorm: found?.gradientNorm ?? null,
-      })),
-      starts,
-      followed,
-      startsAgreeing,
-      localOptimum: true,
-      annotators: keyedById(annotators, (a) =>
-        keyedById(groups, (c) => responsibilities[a * groups.length + c]),
-      ),
-    },
-  }
-}
-
 /** How many groups and items there are. */
-export function sizesOf({ groups, items }: Preferences): { groups: number; items: number } {
+export function sizesOf({ groups, items }: Voters): { groups: number; items: number } {
   return { groups: groups.length, items: items.length }
 }
 
@@ -389,7 +323,7 @@ function settingsOf({ settings }: Choices, welfare: Welfare): OptimumResult['set
 function describeGroup({ preferences, choices, rewards, utilities }: Aggregation, g: number): FrontGroup {
   const { groups, items, population } = preferences
   const { values, anchor, scaleFactor, indifferent } = utilities[g]
-  const { fitted, seen, weights, values: reward } = rewards[g]
+  const { fit, seen, weights, values: reward } = rewards[g]
   return {
     id: groups[g],
     population: population[g],
@@ -401,7 +335,7 @@ function describeGroup({ preferences, choices, rewards, utilities }: Aggregation
     indifferent,
     unseenItems: unseenItems(seen, items),
     ...(weights === null ? {} : { rewardWeights: Array.from(weights) }),
-    ...(fitted === null ? {} : { fit: fitSummary(fitted), ...reliabilityMembers(preferences, fitted) }),
+    ...fit,
   }
 }
 

@@ -42,16 +42,18 @@ const SLOWEST = 0.99
  * Every step raises ℓ: see {@link advance}.
  *
  * @param finite whether a finite maximum is known to exist; otherwise the search ends where it leads far away
- * @param start where to begin: any point near the maximum saves steps
+ * @param start where the data lead one to look; how far the search leads away is measured from there
+ * @param from where to begin: any point near the maximum saves steps
  * @returns null where it does not converge: there is no finite maximum, or rounding or the spread of weights hides it
  */
 export function maximise(
   likelihood: Likelihood,
   finite: boolean,
   start: Float64Array = new Float64Array(likelihood.size),
+  from: Float64Array = start,
 ): Maximum | null {
   const { size, rewards, shiftInvariant } = likelihood
-  const at = start.slice()
+  const at = from.slice()
   if (shiftInvariant) centre(at, rewards)
   const delta = new Float64Array(size)
   let best: Maximum | null = null

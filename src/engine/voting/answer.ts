@@ -1,6 +1,7 @@
 import type { RuleAnswer, VoteResponse } from '../../../schemas/vote.ts'
-import { fitSummary, unseenItems } from '../answer.ts'
+import { unseenItems } from '../answer.ts'
 import { keyedById } from '../comparisons/ids.ts'
+import { fitSummary } from '../fit-members.ts'
 import type { Preferences } from '../preferences.ts'
 import type { Condorcet } from './condorcet.ts'
 import { KEMENY_LIMIT } from './kemeny.ts'
