@@ -103,13 +103,12 @@ export function notConverged(): Problem {
 }
 
 /**
- * The relative residual to which a step is worth solving. What it leaves of the error is about its square, so few digits
- * are enough until the end, where the step doubles as the error estimate and is solved far beyond the two digits that
- * are asked of that.
+ * The relative residual to which a step is worth solving. What Newton's method leaves of the error is about its square, so
+ * that a step needs as many digits as the gradient has lost already; the last one, which doubles as the error estimate, gets
+ * six, far beyond the two that are asked of that.
  */
 function stepTolerance(gradientNorm: number): number {
-  if (gradientNorm > 1e-4) return 0.1
-  return gradientNorm > TOLERANCE ? 1e-3 : 1e-6
+  return Math.max(1e-6, Math.min(0.1, gradientNorm))
 }
 
 export const SAFE_CHANGE = 1.5
