@@ -5,18 +5,16 @@ import type {
   CompareResponse,
 } from '../../schemas/aggregate.ts'
 import type { Welfare } from '../../schemas/welfare.ts'
+import { requireAnswerable } from './answerable.ts'
+import { type Aggregation, sizesOf } from './answers/aggregation.ts'
+import { describeFront } from './answers/front.ts'
+import { describeExPost, describeOptimum } from './answers/optimum.ts'
 import {
-  type Aggregation,
   belowAnchorProblem,
   conflictProblem,
-  describeExPost,
-  describeFront,
-  describeOptimum,
   noGainsProblem,
   outOfDomainProblem,
-  sizesOf,
-} from './answer.ts'
-import { requireAnswerable } from './answerable.ts'
+} from './answers/refusals.ts'
 import { type Fitted, fitPreferences, type Memory, NO_MEMORY, type Rewards, type Voters } from './fitted.ts'
 import { Conflict, pose } from './pose.ts'
 import { type Preferences, readPreferences } from './preferences.ts'

@@ -1,7 +1,7 @@
 import type { FitSummary, FittedGroup as FittedGroupAnswer } from '../../schemas/fit.ts'
 import type { DiscoverSettings } from './annotators/discover.ts'
 import { discoverGroups } from './annotators/discovered-groups.ts'
-import { discoveryMember, fitSummary, reliabilityMembers } from './fit-members.ts'
+import { discoveryMember, fitSummary, reliabilityMembers } from './answers/fits.ts'
 import type { Preferences } from './preferences.ts'
 import type { Extra } from './rewards/model.ts'
 import { extraParameters, type GroupRewards, type LastFit, type Model, rewardsOf } from './rewards/rewards.ts'

@@ -2,11 +2,11 @@ import type {
   Discovery as DiscoveryAnswer,
   FitSummary,
   FittedGroup as FittedGroupAnswer,
-} from '../../schemas/fit.ts'
-import type { Discovery } from './annotators/discover.ts'
-import { keyedById } from './comparisons/ids.ts'
-import type { Preferences } from './preferences.ts'
-import type { FittedGroup } from './rewards/rewards.ts'
+} from '../../../schemas/fit.ts'
+import type { Discovery } from '../annotators/discover.ts'
+import { keyedById } from '../comparisons/ids.ts'
+import type { Preferences } from '../preferences.ts'
+import type { FittedGroup } from '../rewards/rewards.ts'
 
 /** What was fitted to a group, and how well. */
 export function fitSummary({ data: { counts }, fit }: FittedGroup): FitSummary {
