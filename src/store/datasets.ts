@@ -92,6 +92,11 @@ export function createStore(database: Database, uploadLimit: number): Store {
             [Number(key), id, description, JSON.stringify(covariates), createdAt],
           )
           for (const sql of tablesSql(Number(key), covariates.length)) await statements.run(sql)
+          // DuckDB knows which batches a part of a table has; PostgreSQL would read past all rows to find those of one.
+          if (database.kind === 'postgresql') {
+            const options = 'pages_per_range = 32, autosummarize = on'
+            await statements.run(`CREATE INDEX ON rows_${Number(key)} USING brin (batch) WITH (${options})`)
+          }
         }),
       )
       return { id, description, covariates, createdAt, batches: 0, comparisons: 0 }
