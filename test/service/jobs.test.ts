@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -521,6 +522,62 @@ function replicas(t: Test, server: PostgresServer) {
     await jobs.create('fit', bytes('y'))
     await next(2)
     t.match(await jobs.find(id), { status: 'running', attempts: 2, answerStatus: null })
+  })
+
+  t.test('replicas tell each other what is cancelled, and notice where the news is lost', async (t) => {
+    const limits = { uploadLimit: 1e6, storeMemory: 128 * 1024 ** 2, jobLimit: 100, jobRetention: 3600 }
+    const config = { dataDirectory: null, databaseUrl: await server.database(), ...limits }
+    const [here, there] = await Promise.all([1, 2].map(() => openStoreAndJobs(config, 1, () => {})))
+    const client = new pg.Client(config.databaseUrl)
+    await client.connect()
+    t.teardown(async () => {
+      await client.end()
+      for (const { jobs, store } of [here, there]) {
+        await jobs.close()
+        await store.close()
+      }
+    })
+    const { run, next } = hands()
+    await here.jobs.start(run)
+    let made = 0
+    const begun = async () => {
+      await there.jobs.create('fit', bytes('x'))
+      return next(++made)
+    }
+    const stopped = ({ signal }: Hand) =>
+      until(
+        async () => signal.aborted,
+        (aborted) => aborted,
+      )
+
+    await client.query('LISTEN commonweal_cancelled')
+    const first = await begun()
+    const told = once(client, 'notification')
+    await there.jobs.cancel(first.job.id)
+    t.match(await told, [{ payload: first.job.id }])
+    await stopped(first)
+
+    const tell = (id: string) => client.query("SELECT pg_notify('commonweal_cancelled', $1)", [id])
+    const second = await begun()
+    await tell('another job')
+    await tell(second.job.id)
+    await stopped(second)
+    t.match(await there.jobs.find(second.job.id), { status: 'running' }, 'the news alone had it stop')
+
+    const third = await begun()
+    await client.query(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity ' +
+        "WHERE pid <> pg_backend_pid() AND query ~ 'LISTEN|pg_listening_channels'",
+    )
+    await there.jobs.cancel(third.job.id)
+    await stopped(third)
+
+    const fourth = await begun()
+    while (!fourth.signal.aborted) {
+      await tell(fourth.job.id)
+      await pause(20)
+    }
+    t.match(await there.jobs.find(fourth.job.id), { status: 'running' }, 'the news come again')
   })
 
   t.test('a database that goes away for a while costs no job its answer', async (t) => {
