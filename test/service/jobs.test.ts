@@ -7,7 +7,11 @@ import type { FastifyInstance } from 'fastify'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { JobDescription } from '../../schemas/jobs.ts'
+import type { Progress, Stage } from '../../src/engine/aggregate.ts'
+import { seededRandom } from '../../src/engine/numeric/random.ts'
+import { answer } from '../../src/service/operations.ts'
 import { eventsOf } from '../../src/service/server-sent-events.ts'
+import type { Operation } from '../../src/service/validate.ts'
 import type { Job, JobAnswer, JobStatus, Jobs, Run } from '../../src/store/jobs.ts'
 import { openStoreAndJobs } from '../../src/store/open.ts'
 import { build, misfit, post, refuses, type Served, serve, slow } from '../helpers/app.ts'
@@ -450,6 +454,78 @@ t.test('what cannot be is refused', async (t) => {
       .statusCode,
     415,
   )
+})
+
+/** Requests to every operation, each of some size: what it is called, and which stages it counts in. */
+function sizable(): [path: Operation, stages: Stage[], request: object][] {
+  const random = seededRandom(5)
+  const pick = (count: number) => Math.floor(random() * count)
+  const comparisons = Array.from({ length: 900 }, () => {
+    const winner = pick(9)
+    const loser = (winner + 1 + pick(8)) % 9
+    return { group: `g${pick(4)}`, winner: `i${winner}`, loser: `i${loser}`, annotator: `a${pick(20)}` }
+  })
+  const columns = Object.fromEntries(
+    (['group', 'winner', 'loser'] as const).map((member) => [member, comparisons.map((row) => row[member])]),
+  )
+  const rewards = Object.fromEntries(
+    Array.from({ length: 5 }, (_, g) => [
+      `g${g}`,
+      Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`i${i}`, random()])),
+    ]),
+  )
+  const pooled = { prior: { kind: 'pooled' } }
+  // With an item that no group ever prefers the population's deviation is estimated too.
+  const neverWinning = comparisons.slice(0, 40).map((row) => ({ ...row, loser: 'i9' }))
+  const choices = Array.from({ length: 60 }, () => {
+    const [x, y] = [0, 1].map(() => ({ a: 0.1 + random(), b: 0.1 + random() }))
+    const better = (u: typeof x) => Math.log(u.a) + 2 * Math.log(u.b) + random() / 4
+    return better(x) > better(y) ? { preferred: x, rejected: y } : { preferred: y, rejected: x }
+  })
+  const nash = { welfare: { function: 'nash' } }
+  const all: Stage[] = ['read', 'fit', 'solve']
+  return [
+    ['aggregate', all, { comparisons, ...nash }],
+    ['aggregate', all, { comparisons: columns, ...nash }],
+    ['aggregate', ['fit'], { comparisons, model: pooled, ...nash }],
+    ['aggregate', ['solve'], { rewards, welfare: { function: 'pareto-front' } }],
+    ['compare', all, { comparisons, welfare: [{ function: 'nash' }, { function: 'maximin' }] }],
+    ['fit', ['read', 'fit'], { comparisons }],
+    ['fit', ['fit'], { comparisons, model: pooled }],
+    ['fit', ['fit'], { comparisons: [...comparisons, ...neverWinning], model: pooled }],
+    ['questions', all, { comparisons, count: 12 }],
+    ['questions', all, { comparisons, count: 12, ...nash }],
+    ['audit', all, { comparisons, ...nash }],
+    ['audit', ['solve'], { rewards, welfare: { function: 'maximin' } }],
+    ['vote', ['read', 'solve'], { comparisons }],
+    ['vote', all, { comparisons, margins: { from: 'fits' } }],
+    ['learn', ['fit'], { choices }],
+  ]
+}
+
+t.test('every operation counts how far it is, and never goes back', async (t) => {
+  for (const [k, [operation, counting, request]] of sizable().entries()) {
+    const name = `${k}, ${operation}`
+    const reports: Progress[] = []
+    const body = new TextEncoder().encode(JSON.stringify(request))
+    const answered = await answer(operation, body, null, (progress) => reports.push(progress))
+    t.match(answered, { status: 200 }, name)
+    const stages: Stage[] = ['read', 'fit', 'solve']
+    const places = reports.map(({ stage, fraction }) => stages.indexOf(stage) + Math.min(fraction, 1 - 1e-9))
+    t.same(
+      places,
+      places.toSorted((a, b) => a - b),
+      `${name}: only on`,
+    )
+    t.ok(
+      reports.every(({ fraction }) => fraction >= 0 && fraction <= 1),
+      `${name}: from 0 to 1`,
+    )
+    for (const stage of counting) {
+      const fractions = reports.filter((report) => report.stage === stage).map(({ fraction }) => fraction)
+      t.ok(new Set(fractions).size > 2, `${name}: ${stage} counts: ${[...new Set(fractions)].slice(0, 9)}`)
+    }
+  }
 })
 
 // As processes.
