@@ -9,7 +9,8 @@ import { figure } from './report.ts'
 
 /**
  * How soon after `DELETE /jobs/{id}` nothing computes any more: the time until the thread that did the job has had its
- * last moment of a processor, as the operating system counts. On PostgreSQL the request goes to a replica that does not run the job.
+ * last moment of a processor, as the operating system counts; `held` is how long this process, which looks every
+ * millisecond, was itself kept from a processor. On PostgreSQL the request goes to a replica that does not run the job.
  *
  * Run by hand, on Linux: `node bench/cancel.ts [runs]`, 20 if not said.
  */
@@ -102,14 +103,17 @@ async function cancelOne(replicas: readonly Served[], path: string, body: string
   })
   let stopped = 0
   let time = 0
-  while (performance.now() - since < stopped + QUIET_MS) {
+  let held = 0
+  for (let last = since; performance.now() - since < stopped + QUIET_MS; ) {
     const now = threadTimes(replica.child.pid as number).get(thread) ?? time
     if (now > time) stopped = performance.now() - since
     time = now
     await pause(1)
+    held = Math.max(held, performance.now() - last)
+    last = performance.now()
   }
   await answer
-  return { answered, stopped }
+  return { answered, stopped, held }
 }
 
 async function measured(name: string, replicas: readonly Served[]) {
@@ -118,25 +122,21 @@ async function measured(name: string, replicas: readonly Served[]) {
     ['linear programs', '/audit', programs()],
     ['reading 50 MB', '/aggregate', rows()],
   ]) {
-    const found: { answered: number; stopped: number }[] = []
+    const found: Awaited<ReturnType<typeof cancelOne>>[] = []
     for (let run = 0; run < runs; run++) found.push(await cancelOne(replicas, path, body))
-    const row = (values: number[]) =>
-      [
-        quantile(
-          values.sort((a, b) => a - b),
-          0.5,
-        ),
-        Math.max(...values),
-      ].map(figure)
-    const stopped = row(found.map((one) => one.stopped))
-    print(`| ${[name, work, ...row(found.map((one) => one.answered)), ...stopped].join(' | ')} |`)
+    const figures = (['answered', 'stopped'] as const).flatMap((member) => {
+      const sorted = found.map((one) => one[member]).sort((a, b) => a - b)
+      return [quantile(sorted, 0.5), quantile(sorted, 1)].map(figure)
+    })
+    const held = figure(Math.max(...found.map((one) => one.held)))
+    print(`| ${[name, work, ...figures, held].join(' | ')} |`)
   }
 }
 
 try {
   print(`Milliseconds from DELETE, ${runs} runs each\n`)
-  print('| store | work | answered, median | worst | stopped, median | worst |')
-  print('| --- | --- | --- | --- | --- | --- |')
+  print('| store | work | answered, median | worst | stopped, median | worst | held, worst |')
+  print('| --- | --- | --- | --- | --- | --- | --- |')
   await measured('embedded', [await serve(t, { WORKERS: '1' })])
   const DATABASE_URL = await (await startPostgres(t)).database()
   await measured(

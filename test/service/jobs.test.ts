@@ -16,18 +16,10 @@ import type { Job, JobAnswer, JobStatus, Jobs, Run } from '../../src/store/jobs.
 import { openStoreAndJobs } from '../../src/store/open.ts'
 import { build, misfit, post, refuses, type Served, serve, slow } from '../helpers/app.ts'
 import { type PostgresServer, startPostgres } from '../helpers/postgres.ts'
+import { until } from '../helpers/until.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (body: Uint8Array) => new TextDecoder().decode(body)
-
-/** Looks until something is so. */
-async function until<T>(look: () => Promise<T>, so: (found: T) => boolean): Promise<T> {
-  while (true) {
-    const found = await look()
-    if (so(found)) return found
-    await pause(10)
-  }
-}
 
 const over = ({ status }: { status: JobStatus }) => status !== 'queued' && status !== 'running'
 
@@ -264,7 +256,8 @@ function long(groups: number): string {
 
 const large = slow(3)
 const quick = { rewards: { east: { a: 1, b: 0 }, west: { a: 0, b: 1 } }, welfare: { function: 'nash' } }
-const asked = { 'content-type': 'application/json', prefer: 'respond-async' }
+const asking = { 'content-type': 'application/json' }
+const asked = { ...asking, prefer: 'respond-async' }
 
 const get = (app: FastifyInstance, url: string, headers: Record<string, string> = {}) =>
   app.inject({ method: 'GET', url, headers })
@@ -739,7 +732,8 @@ function replicas(t: Test, server: PostgresServer) {
       t.match(done, { status: 'succeeded', attempts: 2 }, 'an orderly end is no attempt')
       const answer = await fetched(last, `${taken}/result`)
       t.equal(answer.status, 200)
-      t.match(await answer.json(), { function: 'utilitarian' })
+      const wanted = await fetched(last, '/aggregate', { method: 'POST', headers: asking, body: long(6) })
+      t.equal(await answer.text(), await wanted.text(), 'as whoever waits would have been answered')
       last.child.kill('SIGTERM')
       t.equal(await last.exit, 0)
     },
