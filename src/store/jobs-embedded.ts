@@ -40,6 +40,8 @@ export function embeddedQueue(database: Database, slots: number): JobQueue {
       line.push(id)
       handOut()
     },
+    // There is no other process.
+    async tellCancelled() {},
     async start(work) {
       const waiting = await database.transaction(async (statements) => {
         await statements.run("UPDATE jobs SET status = 'queued' WHERE status = 'running'")

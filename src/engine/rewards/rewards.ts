@@ -70,7 +70,7 @@ export type Model = OutcomeModel & {
  * The rewards of every group: as given, or fitted to the group's own data.
  *
  * @param seed of the points from which a maximum is looked for where there may be several
- * @param done is told which part of the groups has been fitted
+ * @param done is told which part of the groups has been fitted, or of the digits of what pooled groups share
  * @param last earlier fits, group by group: the search begins there, where the maximum is the only one; null for none
  * @throws Problem `no-finite-estimate` that tells, for each group that has none, its components, undefeated and winless
  *   items, and the direction in which the likelihood grows; `collinear-features`; `not-converged`
@@ -95,7 +95,7 @@ export async function rewardsOf(
   const graphs = source.groups.map((group) => (group.named ? connectivity(beatsOf(group.counts)) : null))
   const fitted =
     model.prior.kind === 'pooled'
-      ? await poolGroups(preferences, source.groups, graphs, model, model.prior)
+      ? await poolGroups(preferences, source.groups, graphs, model, model.prior, done)
       : await fitGroups(preferences, source.groups, graphs, model, model.prior, seed, done, last)
   return fitted.map((group) => rewardsOverItems(preferences, group))
 }
@@ -217,6 +217,7 @@ async function poolGroups(
   graphs: readonly (Connectivity | null)[],
   model: Model,
   prior: Extract<Prior, { kind: 'pooled' }>,
+  done: (fraction: number) => void,
 ): Promise<FittedGroup[]> {
   const n = preferences.items.length
   const own = withSameExtras(data)
@@ -245,6 +246,7 @@ async function poolGroups(
     prior.standardDeviation,
     population,
     startOf(parts[0].posterior, parts[0].likelihood),
+    done,
   )
   if (pooled === null) {
     throw new Problem(
