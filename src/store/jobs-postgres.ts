@@ -61,14 +61,19 @@ export async function postgresQueue(
       const listening = await boss.getDb().listen?.(CANCELLED, cancelled, () => {})
       stopListening = async () => listening?.close()
       const options = {
-        localConcurrency: slots,
         batchSize: 1,
         pollingIntervalSeconds: 1,
         // Jobs that come back after a death are not announced.
         notifyPollingIntervalSeconds: 1,
         heartbeatRefreshSeconds: HEARTBEAT.heartbeatRefreshSeconds,
       }
-      await boss.work(QUEUE, options, ([{ id }]) => perform(id))
+      for (let slot = 0; slot < slots; slot++) {
+        const worker: string = await boss.work(QUEUE, options, async ([{ id }]) => {
+          await perform(id)
+          // Jobs that came together were announced together: who has done one looks for the next at once.
+          boss.notifyWorker(worker)
+        })
+      }
     },
     async stop() {
       await boss.offWork(QUEUE, { wait: false })
