@@ -4,6 +4,7 @@ import { discoverGroups } from './annotators/discovered-groups.ts'
 import { sizesOf } from './answers/aggregation.ts'
 import { discoveryMember, fitSummary, reliabilityMembers } from './answers/fits.ts'
 import { unseenItems } from './answers/members.ts'
+import { namedConnectivity } from './comparisons/connectivity.ts'
 import { keyedById } from './comparisons/ids.ts'
 import { inParts } from './parts.ts'
 import { type Preferences, readPreferences } from './preferences.ts'
@@ -14,7 +15,6 @@ import {
   type GroupRewards,
   groupCovariance,
   type Model,
-  namedConnectivity,
   rewardsOf,
 } from './rewards/rewards.ts'
 import { discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'

@@ -1,7 +1,7 @@
 import type { Question, QuestionsRequest, QuestionsResponse } from '../../schemas/questions.ts'
 import type { Welfare } from '../../schemas/welfare.ts'
 import { aggregationOf, type Observer, optimumOf, type Reporter } from './aggregate.ts'
-import { connectivity } from './comparisons/connectivity.ts'
+import { connectivity, namedConnectivity } from './comparisons/connectivity.ts'
 import { beatsOf, overItems } from './comparisons/counts.ts'
 import { keyedById } from './comparisons/ids.ts'
 import { plainRewards } from './fitted.ts'
@@ -13,13 +13,7 @@ import { everyDifference, newDesign } from './questions/design.ts'
 import { type Knowledge, knowledgeOf } from './questions/knowledge.ts'
 import { planQuestions } from './questions/plan.ts'
 import { contestOf, winnerAgainstRivals } from './questions/rivals.ts'
-import {
-  type FittedGroup,
-  type GroupRewards,
-  type Model,
-  namedConnectivity,
-  rewardsOf,
-} from './rewards/rewards.ts'
+import { type FittedGroup, type GroupRewards, type Model, rewardsOf } from './rewards/rewards.ts'
 import { type Choices, choicesOf, engineModel, modelSettings, needsOf } from './settings.ts'
 import { checkExpression } from './welfare/custom/custom.ts'
 import { type Rule, ruleOf } from './welfare/rule.ts'
