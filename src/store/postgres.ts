@@ -150,6 +150,9 @@ async function migrate(pool: pg.Pool): Promise<void> {
   }
 }
 
+/** What each step of a count may take in the database's memory before it goes over its disk. */
+const COUNTING_MEMORY = '128MB'
+
 function statementsOf(
   client: pg.PoolClient,
   files: { run(sql: string): Promise<Row[]> },
@@ -160,6 +163,10 @@ function statementsOf(
   return {
     run,
     async numbers(sql, parameters, types) {
+      // Counts join millions of rows with names, and the planner may take either for a handful: comparing each with each
+      // takes hours, while hashing them costs little even where they are few.
+      await run('SET LOCAL enable_nestloop = off')
+      await run(`SET LOCAL work_mem = '${COUNTING_MEMORY}'`)
       // COPY takes no parameters, and is the one way to read millions of numbers without making an object of each row.
       const rows = client.query(copyTo(`COPY (${inlined(sql, parameters)}) TO STDOUT (FORMAT binary)`))
       return readBinary(rows, types)
