@@ -30,7 +30,7 @@ async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number
 }
 
 const own = await openDuckDb(join(folder, 'own'), MEMORY)
-const connection = await own.instance.connect()
+const connection = await own.connect()
 await connection.run(
   `CREATE TEMP TABLE source AS SELECT 'group' || (i % 10) AS "group", 'item' || (hash(i) % 1000) AS winner, ` +
     `'item' || ((hash(i) % 1000 + 1 + hash(i + 7919) % 999) % 1000) AS loser, 'annotator' || (i % 5000) AS annotator ` +

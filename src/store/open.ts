@@ -1,5 +1,5 @@
+import { createStore } from './create-store.ts'
 import type { Database } from './database.ts'
-import { createStore } from './datasets.ts'
 import { openEmbedded } from './embedded.ts'
 import { createJobs, type JobLimits, type Jobs } from './jobs.ts'
 import { embeddedQueue } from './jobs-embedded.ts'

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { Reader } from '../database.ts'
-import { outOfSpace } from '../duckdb.ts'
+import { refusalOf } from '../duckdb.ts'
 import { invalidRows, MAX_BAD_ROWS, type RowError, StoreProblem } from '../problem.ts'
 import { FORMATS, type Layout, MEMBERS, type Member } from './formats.ts'
 import { BAD_ROW, canonical, checked, idFaults, rulesOf } from './rules.ts'
@@ -106,8 +106,8 @@ export async function problemOfFile(
   type: FileType,
   error: unknown,
 ): Promise<Error> {
-  const full = outOfSpace(error)
-  if (full !== null) return full
+  const refusal = refusalOf(error)
+  if (refusal !== null) return refusal
   const message = (error as Error).message ?? ''
   if (type === 'ndjson') {
     const lines = await linesAtFault(reader, path)
