@@ -5,24 +5,20 @@ import type {
   CompareResponse,
 } from '../../schemas/aggregate.ts'
 import type { Welfare } from '../../schemas/welfare.ts'
-import { discoverGroups } from './annotators/discovered-groups.ts'
+import { requireAnswerable } from './answerable.ts'
+import { type Aggregation, sizesOf } from './answers/aggregation.ts'
+import { describeFront } from './answers/front.ts'
+import { describeExPost, describeOptimum } from './answers/optimum.ts'
 import {
-  type Aggregation,
   belowAnchorProblem,
   conflictProblem,
-  describeExPost,
-  describeFront,
-  describeOptimum,
-  discoveryMember,
   noGainsProblem,
   outOfDomainProblem,
-  sizesOf,
-} from './answer.ts'
-import { requireAnswerable } from './answerable.ts'
+} from './answers/refusals.ts'
+import { type Fitted, fitPreferences, type Memory, NO_MEMORY, type Rewards, type Voters } from './fitted.ts'
 import { Conflict, pose } from './pose.ts'
 import { type Preferences, readPreferences } from './preferences.ts'
 import { pointer } from './problem.ts'
-import { type GroupRewards, rewardsOf } from './rewards/rewards.ts'
 import { type Choices, choicesOf, discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
 import { utilitiesOf } from './utilities/utilities.ts'
 import { pooledMember } from './voting/pooled.ts'
@@ -52,6 +48,7 @@ export async function aggregate(
   request: AggregateRequest,
   observe: Observer = () => {},
   report: Reporter = () => {},
+  memory: Memory = NO_MEMORY,
 ): Promise<AggregateResponse> {
   const { results, ...beside } = await answersTo(
     request,
@@ -59,6 +56,7 @@ export async function aggregate(
     () => ['welfare'],
     observe,
     report,
+    memory,
   )
   return { ...results[0], ...beside }
 }
@@ -72,8 +70,9 @@ export async function compare(
   request: CompareRequest,
   observe: Observer = () => {},
   report: Reporter = () => {},
+  memory: Memory = NO_MEMORY,
 ): Promise<CompareResponse> {
-  return answersTo(request, request.welfare, (k) => ['welfare', k], observe, report)
+  return answersTo(request, request.welfare, (k) => ['welfare', k], observe, report, memory)
 }
 
 async function answersTo(
@@ -82,26 +81,25 @@ async function answersTo(
   at: (k: number) => (string | number)[],
   observe: Observer,
   report: Reporter,
+  memory: Memory,
 ): Promise<CompareResponse> {
   report({ stage: 'read', fraction: 0 })
   const settings = modelSettings(request.model)
   const model = engineModel(settings)
   requireAnswerable(request, welfare, at)
   const discover = discoverSettings(request.groups, settings)
-  const read = readPreferences(request, needsOf(settings, discover))
+  const read = memory.same ?? readPreferences(request, needsOf(settings, discover))
   const choices = choicesOf(request, read)
   const { seed } = choices.settings
   const known = discover === null ? { ids: read.groups, population: read.population } : null
   for (const [k, each] of welfare.entries()) await checkExpression(each, known, pointer(...at(k)))
   observe('read', sizesOf(read))
-  report({ stage: 'fit', fraction: 0 })
 
-  const { preferences, discovery } = discoverGroups(read, model, discover, seed)
-  const rewards = await rewardsOf(preferences, model, seed, (fraction) => report({ stage: 'fit', fraction }))
-  const sizes = sizesOf(preferences)
+  const fitted = 'rewards' in read ? read : await fit(read)
+  const sizes = sizesOf(fitted)
   observe('fit', sizes)
 
-  const aggregation = aggregationOf(preferences, choices, rewards)
+  const aggregation = aggregationOf(fitted, choices, fitted.rewards)
   const results: AggregateResponse[] = []
   const solved = (done: number) => {
     report({ stage: 'solve', fraction: (results.length + done) / welfare.length })
@@ -111,10 +109,14 @@ async function answersTo(
     results.push(await answerOf(aggregation, each, solved))
   }
   observe('solve', sizes)
-  return {
-    results,
-    ...discoveryMember(preferences, discovery),
-    ...pooledMember(preferences, model, results),
+  return { results, ...fitted.discovery, ...pooledMember(fitted.items, fitted.heap, results) }
+
+  async function fit(preferences: Preferences): Promise<Fitted> {
+    const done = (fraction: number) => report({ stage: 'fit', fraction })
+    done(0)
+    const found = await fitPreferences(preferences, model, discover, seed, memory.before, done)
+    memory.keep(found)
+    return found
   }
 }
 
@@ -139,11 +141,7 @@ async function answerOf(
  *
  * @throws Problem `constraints-conflict`
  */
-export function aggregationOf(
-  preferences: Preferences,
-  choices: Choices,
-  rewards: GroupRewards[],
-): Aggregation {
+export function aggregationOf(preferences: Voters, choices: Choices, rewards: Rewards[]): Aggregation {
   const { population } = preferences
   const { reference, temperature, anchor, contexts, constraints } = choices
   const { scale } = choices.settings.utility

@@ -4,6 +4,7 @@ import { aggregationOf, type Observer, optimumOf } from './aggregate.ts'
 import { connectivity } from './comparisons/connectivity.ts'
 import { beatsOf, overItems } from './comparisons/counts.ts'
 import { keyedById } from './comparisons/ids.ts'
+import { plainRewards } from './fitted.ts'
 import { type GroupData, type Preferences, readPreferences } from './preferences.ts'
 import { invalidRequest, Problem, pointer, type RequestError } from './problem.ts'
 import { connectingPairs, type Link } from './questions/connecting.ts'
@@ -270,7 +271,11 @@ async function planForWinner(
   const complete = known.filter((knowledge) => knowledge !== null)
   if (complete.length < groups.length) return { questions, variances: groups.map(() => null) }
 
-  const aggregation = aggregationOf(preferences, choices, rewards as GroupRewards[])
+  const aggregation = aggregationOf(
+    preferences,
+    choices,
+    plainRewards(preferences, rewards as GroupRewards[]),
+  )
   const { weights } = await optimumOf(aggregation, welfare, ruleOf(welfare, preferences.groups) as Rule)
   const sum = weights.reduce((a, b) => a + b)
   const factors = weights.map(

@@ -4,7 +4,8 @@ import type { DiscoverSettings } from './annotators/discover.ts'
 import { keyedById } from './comparisons/ids.ts'
 import { type Constraint, readConstraints } from './constraints.ts'
 import { type Context, contextSettings, meanReference, onlyContext, readContexts } from './contexts.ts'
-import type { Needs, Preferences } from './preferences.ts'
+import type { Voters } from './fitted.ts'
+import type { Needs } from './preferences.ts'
 import { invalidRequest, pointer, type RequestError } from './problem.ts'
 import type { Model as EngineModel } from './rewards/rewards.ts'
 import type { Anchor } from './utilities/utilities.ts'
@@ -164,11 +165,9 @@ const WIN_PROBABILITY_LIMIT = 10_000
  *
  * @throws Problem `invalid-request`
  */
-export function choicesOf(
-  request: Omit<AggregateRequest, 'welfare'>,
-  { groups, items, source }: Preferences,
-): Choices {
-  if (source.kind === 'rewards' && request.model !== undefined) {
+export function choicesOf(request: Omit<AggregateRequest, 'welfare'>, { groups, items }: Voters): Choices {
+  const fitted = request.rewards === undefined
+  if (!fitted && request.model !== undefined) {
     throw invalidRequest([
       { pointer: '/model', detail: 'has no meaning together with rewards: nothing is fitted. Leave it out.' },
     ])
@@ -198,7 +197,7 @@ export function choicesOf(
   )
   return {
     settings: {
-      ...(source.kind === 'rewards' ? {} : { model: modelSettings(request.model) }),
+      ...(fitted ? { model: modelSettings(request.model) } : {}),
       utility: { scale, anchor },
       policy: {
         temperature,

@@ -16,7 +16,7 @@ export async function compute(operation: Operation, request: FastifyRequest, rep
   reply.raw.once('close', onClose)
   const body = (request.body ?? new Uint8Array(0)) as Uint8Array
   request.facts.bytes = body.byteLength
-  const answer = await pool.answer(operation, body, abort.signal, store.counts).finally(() => {
+  const answer = await pool.answer(operation, body, abort.signal, store).finally(() => {
     reply.raw.off('close', onClose)
   })
 

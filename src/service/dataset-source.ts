@@ -1,10 +1,26 @@
+import { createHash } from 'node:crypto'
 import type { AggregateRequest } from '../../schemas/aggregate.ts'
 import type { DatasetSource } from '../../schemas/preferences.ts'
 import { timestampFault } from '../engine/comparisons/read.ts'
 import { invalidRequest, pointer } from '../engine/problem.ts'
 import { discoverSettings, modelSettings, needsOf } from '../engine/settings.ts'
 import type { CountsQuery, Filters } from '../store/store.ts'
+import type { Wanted } from './fits.ts'
 import type { Operation } from './validate.ts'
+
+/**
+ * What a request that has been validated wants; null where it brings its preferences itself.
+ *
+ * @throws Problem `invalid-request`
+ */
+export function wantedBy(operation: Operation, request: unknown): Wanted | null {
+  const counts = countsWanted(operation, request)
+  if (counts === null) return null
+  if (operation !== 'aggregate' && operation !== 'compare') return { counts, fits: null }
+  const { model, groups, items, seed } = request as AggregateRequest
+  const text = JSON.stringify([counts, model, groups, items, seed])
+  return { counts, fits: createHash('sha256').update(text).digest('base64') }
+}
 
 /**
  * What a request that has been validated wants of the store; null where it brings its preferences itself.

@@ -67,7 +67,7 @@ export function doJobs({ pool, store, metrics, log }: FastifyInstance): Run {
       }
       while (true) {
         // Workers take what they are given, and another attempt may be needed.
-        const found = await pool.answer(operation, body.slice(), signal, store.counts, board)
+        const found = await pool.answer(operation, body.slice(), signal, store, board)
         if (signal.aborted || !PASSING.has(found.kind)) return found
         await pause(RETRY_MS, undefined, { signal }).catch(() => {})
       }

@@ -6,13 +6,13 @@ import type { QuestionsRequest } from '../../schemas/questions.ts'
 import type { VoteRequest } from '../../schemas/vote.ts'
 import { aggregate, compare, type Observer, type Reporter, type Stage } from '../engine/aggregate.ts'
 import { audit } from '../engine/audit/audit.ts'
-import type { StoredComparisons } from '../engine/comparisons/stored.ts'
 import { fit } from '../engine/fit.ts'
+import { type Fitted, type Memory, NO_MEMORY } from '../engine/fitted.ts'
 import { learn } from '../engine/learning/learn.ts'
 import { questions } from '../engine/questions.ts'
 import { vote } from '../engine/vote.ts'
-import type { CountsQuery } from '../store/store.ts'
-import { countsWanted } from './dataset-source.ts'
+import { wantedBy } from './dataset-source.ts'
+import type { Known, Wanted } from './fits.ts'
 import { parseJson } from './json.ts'
 import { problemOf, type ServiceProblemKind } from './problems.ts'
 import { type Operation, validate } from './validate.ts'
@@ -29,21 +29,22 @@ export type Answer = {
   seconds: Partial<Record<Stage, number>>
   /** The message and stack of a fault of our own, for the log. */
   fault: string | null
+  /** What was fitted to a dataset's comparisons, to be kept. */
+  fitted?: Fitted
 }
 
-/** What a request must be given before it can be answered: counts of the dataset that it names. A thread gives the body back. */
-export type Wants = { wants: CountsQuery; body?: Uint8Array<ArrayBuffer> }
+/** What a request must be given before it can be answered. A thread gives the body back. */
+export type Wants = { wants: Wanted; body?: Uint8Array<ArrayBuffer> }
 
 /**
  * Reads a body, asks the engine, writes the answer. Never throws: a fault becomes a 500.
  *
- * @param stored what a store counted of the request's dataset; where a request names one and it is null, the answer is what
- * is wanted of the store
+ * @param known of the dataset that the request names; where it names one and this is null, the answer is what is wanted
  */
 export async function answer(
   operation: Operation,
   body: Uint8Array,
-  stored: StoredComparisons | null = null,
+  known: Known | null = null,
   report: Reporter = () => {},
 ): Promise<Answer | Wants> {
   let parsed: unknown
@@ -52,14 +53,14 @@ export async function answer(
   } catch (error) {
     return refusal(error, null, {})
   }
-  return answerParsed(operation, parsed, stored, report)
+  return answerParsed(operation, parsed, known, report)
 }
 
 /** The same for a body that has been parsed. */
 export async function answerParsed(
   operation: Operation,
   body: unknown,
-  stored: StoredComparisons | null = null,
+  known: Known | null = null,
   report: Reporter = () => {},
 ): Promise<Answer | Wants> {
   let sizes: Answer['sizes'] = null
@@ -73,27 +74,31 @@ export async function answerParsed(
   }
   try {
     validate(operation, body)
-    const wants = stored === null ? countsWanted(operation, body) : null
+    const wants = known === null ? wantedBy(operation, body) : null
     if (wants !== null) return { wants }
-    const result =
-      stored === null
-        ? await run(operation, body, observe, report)
-        : {
-            ...(await run(operation, { ...(body as object), dataset: stored }, observe, report)),
-            data: stored.source,
-          }
-    return { status: 200, body: encode(result), kind: null, sizes, seconds, fault: null }
+    if (known === null) {
+      const result = await run(operation, body, observe, report, NO_MEMORY)
+      return { status: 200, body: encode(result), kind: null, sizes, seconds, fault: null }
+    }
+    let fitted: Fitted | undefined
+    const keep = (found: Fitted) => {
+      fitted = found
+    }
+    const request = { ...(body as object), dataset: known.stored }
+    const result = await run(operation, request, observe, report, { ...known, keep })
+    const told = encode({ ...result, data: known.source })
+    return { status: 200, body: told, kind: null, sizes, seconds, fault: null, fitted }
   } catch (error) {
     return refusal(error, sizes, seconds)
   }
 }
 
-function run(operation: Operation, body: unknown, observe: Observer, report: Reporter) {
+function run(operation: Operation, body: unknown, observe: Observer, report: Reporter, memory: Memory) {
   switch (operation) {
     case 'aggregate':
-      return aggregate(body as AggregateRequest, observe, report)
+      return aggregate(body as AggregateRequest, observe, report, memory)
     case 'compare':
-      return compare(body as CompareRequest, observe, report)
+      return compare(body as CompareRequest, observe, report, memory)
     case 'fit':
       return fit(body as FitRequest, observe, report)
     case 'questions':

@@ -3,8 +3,9 @@ import type { Progress } from '../engine/aggregate.ts'
 import type { StoredComparisons } from '../engine/comparisons/stored.ts'
 import { type Description, describe } from '../engine/describe.ts'
 import type { Rows } from '../store/rows.ts'
-import type { CountsQuery } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import { type BatchRead, readBatchBody, revived } from './batch.ts'
+import { type Known, keepFits } from './fits.ts'
 import { parseJson } from './json.ts'
 import { type Answer, answer, answerParsed, refusal, type Wants } from './operations.ts'
 import { problemDetails, ServiceProblem } from './problems.ts'
@@ -18,14 +19,14 @@ export type Pool = {
    * Answers a request.
    *
    * @param signal aborts the work: a waiting task is dropped, a running one is stopped with its thread
-   * @param count asks the store for the counts that a request wants
+   * @param store counts what a request wants
    * @param board where to write how far it is
    */
   answer(
     operation: Operation,
     body: Uint8Array,
     signal: AbortSignal,
-    count: (query: CountsQuery) => Promise<StoredComparisons>,
+    store: Pick<Store, 'counts' | 'state'>,
     board?: ProgressBoard,
   ): Promise<Answer>
   /**
@@ -63,6 +64,7 @@ export function startPool(workers: number, queueLimit: number): Pool {
     maxThreads: workers,
     concurrentTasksPerWorker: 1,
   })
+  const fits = keepFits()
   /** Tasks that run or wait, by their places. Piscina's own limit of 0 would refuse a task and run it all the same. */
   const begun = new Map<number, { operation: Operation; board: ProgressBoard } | null>()
   /** Runs a task in a place of its own until it ends. */
@@ -83,7 +85,7 @@ export function startPool(workers: number, queueLimit: number): Pool {
   async function attempt(
     operation: Operation,
     body: Uint8Array,
-    stored: StoredComparisons | null,
+    known: Known | null,
     signal: AbortSignal,
     board: ProgressBoard,
   ): Promise<Answer | Wants> {
@@ -92,15 +94,15 @@ export function startPool(workers: number, queueLimit: number): Pool {
       try {
         parsed = parseJson(body)
       } catch {
-        return answer(operation, body, stored)
+        return answer(operation, body, known)
       }
-      if (isSmall(parsed, stored)) return answerParsed(operation, parsed, stored)
+      if (isSmall(parsed, known)) return answerParsed(operation, parsed, known)
     }
     if (begun.size >= workers + queueLimit) {
       return unanswered('overloaded', OVERLOADED)
     }
     const moved = ownBuffer(body)
-    const task: Task = { operation, body: moved, stored, board }
+    const task: Task = { operation, body: moved, known, board }
     try {
       return await placed(task, () => piscina.run(task, { signal, transferList: [moved.buffer] }))
     } catch (error) {
@@ -116,17 +118,26 @@ export function startPool(workers: number, queueLimit: number): Pool {
   }
 
   return {
-    async answer(operation, body, signal, count, board = progressBoard()) {
+    async answer(operation, body, signal, store, board = progressBoard()) {
       const first = await attempt(operation, body, null, signal, board)
       if (!('wants' in first)) return first
-      let stored: StoredComparisons
+      const { wants } = first
+      let known: Known
       try {
-        stored = await count(first.wants)
+        known = await fits.recall(wants, store)
       } catch (error) {
         return refusal(error, null, {})
       }
       if (signal.aborted) return unanswered('cancelled', 'The client closed the connection.')
-      return (await attempt(operation, first.body ?? body, stored, signal, board)) as Answer
+      const { fitted, ...rest } = (await attempt(
+        operation,
+        first.body ?? body,
+        known,
+        signal,
+        board,
+      )) as Answer
+      if (fitted !== undefined) fits.keep(wants, known.source, fitted)
+      return rest
     },
     async readBatch(body, covariates) {
       if (body.byteLength <= SMALL.bytes) return readBatchBody(body, covariates)
@@ -146,14 +157,13 @@ export function startPool(workers: number, queueLimit: number): Pool {
 }
 
 /** Whether a parsed request is surely small work; one that is malformed only has to be refused. */
-function isSmall(request: unknown, stored: StoredComparisons | null): boolean {
+function isSmall(request: unknown, known: Known | null): boolean {
   const { comparisons, rewards, items, welfare } = (request ?? {}) as Record<string, unknown>
   const functions = Array.isArray(welfare) ? welfare : [welfare]
-  if (stored !== null && stored.i.length > SMALL.rows) return false
   if (functions.some((choice) => choice?.function === 'pareto-front')) return false
   const met =
-    stored !== null
-      ? { rows: stored.i.length, groups: stored.groups.length, items: stored.items.length }
+    known !== null
+      ? sizesOfKnown(known)
       : rewards === undefined
         ? sizesOfComparisons(comparisons)
         : sizesOfRewards(rewards)
@@ -166,6 +176,11 @@ function isSmall(request: unknown, stored: StoredComparisons | null): boolean {
 }
 
 type Sizes = { rows: number; groups: number; items: number }
+
+function sizesOfKnown({ stored, same }: Known): Sizes {
+  const { groups, items } = (stored ?? same) as { groups: readonly string[]; items: readonly string[] }
+  return { rows: stored?.i.length ?? 0, groups: groups.length, items: items.length }
+}
 
 function sizesOfRewards(rewards: unknown): Sizes {
   const rows = Object.values(rewards ?? {})

@@ -92,7 +92,7 @@ async function advance(
     return { outcome: { status: 'unchanged' }, seen }
   }
   const body = new TextEncoder().encode(JSON.stringify(request))
-  const answer = await pool.answer('aggregate', body, signal, store.counts)
+  const answer = await pool.answer('aggregate', body, signal, store)
   if (answer.status !== 200) return { outcome: { status: 'refused', answer }, seen }
   const text = decoder.decode(answer.body)
   const { fingerprint } = JSON.parse(text).data

@@ -2,6 +2,7 @@ import { Piscina } from 'piscina'
 import type { StoredComparisons } from '../engine/comparisons/stored.ts'
 import { describe as describeStored } from '../engine/describe.ts'
 import { type BatchRead, tryReadBatch } from './batch.ts'
+import type { Known } from './fits.ts'
 import { answer } from './operations.ts'
 import { type ProgressBoard, writerOn } from './progress.ts'
 import type { Operation } from './validate.ts'
@@ -10,13 +11,13 @@ import type { Operation } from './validate.ts'
 export type Task = {
   operation: Operation
   body: Uint8Array<ArrayBuffer>
-  stored: StoredComparisons | null
+  known: Known | null
   board: ProgressBoard
 }
 
 /** Answers a task; the answer's buffer is moved back. */
-export default async function work({ operation, body, stored, board }: Task) {
-  const found = await answer(operation, body, stored, writerOn(board))
+export default async function work({ operation, body, known, board }: Task) {
+  const found = await answer(operation, body, known, writerOn(board))
   const result = 'wants' in found ? { ...found, body } : found
   const transferable = { [Piscina.transferableSymbol]: [result.body.buffer], [Piscina.valueSymbol]: result }
   // The types give the two symbols other names than the values have.

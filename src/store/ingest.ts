@@ -58,6 +58,8 @@ async function writeStaged(
       `LEFT JOIN (SELECT kind, max(code) AS top FROM names_${key} GROUP BY kind) t ON t.kind = n.kind ` +
       'WHERE o.name IS NULL',
   )
+  // A planner that takes new names for few compares each row with every one of them.
+  await statements.run(`ANALYZE names_${key}`)
   const has = new Set(columns)
   const into: [column: string, value: string][] = [
     ['batch', `${position}`],

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { AggregateRequest, OptimumResult } from '../../schemas/aggregate.ts'
 import type { Utility, UtilitySettings } from '../../schemas/policy.ts'
 import { aggregate } from '../../src/engine/aggregate.ts'
-import type { GroupRewards } from '../../src/engine/rewards/rewards.ts'
+import type { Rewards } from '../../src/engine/fitted.ts'
 import { type Anchor, utilitiesOf } from '../../src/engine/utilities/utilities.ts'
 import { distance } from '../helpers/problems.ts'
 
@@ -10,22 +10,24 @@ const SCALES = ['none', 'unit-range', 'standard-deviation', 'win-probability'] a
 const ANCHORS = ['worst', 'zero', 'reference', { item: 2 }] as const
 type Scale = UtilitySettings['scale']
 
-function given(values: number[]): GroupRewards {
+function given(values: number[]): Rewards {
   return {
     values: Float64Array.from(values),
     seen: new Uint8Array(values.length).fill(1),
     weights: null,
-    fitted: null,
+    fit: null,
+    extras: {},
   }
 }
 
 /** Rewards as a fit would leave them; the fit itself is not looked at. */
-function fitted(values: number[], seen: number[]): GroupRewards {
+function fitted(values: number[], seen: number[]): Rewards {
   return {
     values: Float64Array.from(values),
     seen: Uint8Array.from(seen),
     weights: null,
-    fitted: {} as GroupRewards['fitted'],
+    fit: {} as Rewards['fit'],
+    extras: {},
   }
 }
 
@@ -137,7 +139,7 @@ t.test(
 )
 
 t.test('differences below what rewards can tell apart are indifference', async (t) => {
-  const indifferent = (rewards: GroupRewards) => utilitiesOf(rewards, 'none', 'worst', reference).indifferent
+  const indifferent = (rewards: Rewards) => utilitiesOf(rewards, 'none', 'worst', reference).indifferent
   t.equal(indifferent(fitted([0, 5e-10, 0], [1, 1, 1])), true, 'below the error of a fit')
   t.equal(indifferent(fitted([0, 5e-9, 0], [1, 1, 1])), false)
   t.equal(indifferent(given([0, 5e-10, 0])), false, 'given rewards are taken at their word')

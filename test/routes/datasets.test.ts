@@ -157,6 +157,44 @@ t.test('a request for a dataset that is too large for the event loop is answered
   refuses(t, refused, { status: 400, kind: 'invalid-rows', at, says: /^3 rows are wrong/ }, 'in a thread')
 })
 
+t.test('kept fits answer as new ones do, and follow what is added and erased', async (t) => {
+  const app = await withDataset(t)
+  const rowsOf = (pairs: number, annotator: string) =>
+    Array.from({ length: 2 * pairs }, (_, k) => ({
+      group: k % 4 < 2 ? 'g' : 'h',
+      winner: `item ${(k * 7) % 30}`,
+      loser: `item ${(k * 7 + 1 + (k % 9)) % 30}`,
+      annotator,
+    }))
+  // Little enough for the event loop, then too much.
+  const batches = [rowsOf(60, 'x'), rowsOf(5, 'y'), rowsOf(300, 'z'), rowsOf(20, 'y')]
+  const model = { prior: { kind: 'gaussian', standardDeviation: 1 } }
+  const sent: ReturnType<typeof rowsOf> = []
+  const agree = async (name: string) => {
+    for (const welfare of ['nash', 'maximin']) {
+      const stored = await post(app, '/aggregate', { dataset: 'd', model, welfare: { function: welfare } })
+      const body = { comparisons: sent, model, welfare: { function: welfare } }
+      const expected = (await post(app, '/aggregate', body)).json()
+      const answer = stored.json()
+      t.equal(stored.statusCode, 200, stored.body.slice(0, 300))
+      t.equal(answer.data.comparisons, sent.length, name)
+      for (const [id, weight] of Object.entries<number>(expected.weights))
+        t.ok(Math.abs(answer.weights[id] - weight) < 1e-9, `${name}: weight of ${id} under ${welfare}`)
+      for (const [id, reward] of Object.entries<number>(expected.rewards))
+        t.ok(Math.abs(answer.rewards[id] - reward) < 1e-9, `${name}: reward of ${id} under ${welfare}`)
+      t.same(answer.groups[0].fit.comparisons, expected.groups[0].fit.comparisons, name)
+    }
+  }
+  for (const [k, comparisons] of batches.entries()) {
+    t.equal((await post(app, COMPARISONS, { comparisons })).statusCode, 201)
+    sent.push(...comparisons)
+    await agree(`after batch ${k}`)
+  }
+  t.equal((await remove(app, '/datasets/d/annotators/y')).statusCode, 200)
+  sent.splice(0, sent.length, ...sent.filter(({ annotator }) => annotator !== 'y'))
+  await agree('after an erasure')
+})
+
 t.test('what a dataset cannot give is refused', async (t) => {
   const app = await withDataset(t)
   await post(app, COMPARISONS, { comparisons: [...ROWS, { winner: 'a', loser: 'c' }] })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import fc from 'fast-check'
+import pg from 'pg'
 import t, { type Test } from 'tap'
 import { closedIds, openIds } from '../../src/engine/comparisons/ids.ts'
 import { readStored, type StoredComparisons } from '../../src/engine/comparisons/stored.ts'
@@ -851,6 +852,20 @@ t.test('PostgreSQL', async (t) => {
     await again?.()
     await stores[1].eraseBatch(id, (await batches[0]).id)
     t.equal((await stores[2].counts(queryOf(id))).source.comparisons, 89, 'an erasure is seen by all')
+  })
+
+  t.test('knows how many names a file brings before it joins rows with them', async (t) => {
+    const id = await dataset(store)
+    const rows = Array.from({ length: 40 }, (_, k) => ({ group: 'g', winner: `a ${k}`, loser: `b ${k}` }))
+    await ingest(store, id, 'ndjson', lines(rows))
+    const client = new pg.Client(databaseUrl)
+    await client.connect()
+    const { rows: found } = await client.query(
+      "SELECT c.reltuples FROM pg_class c, commonweal.datasets d WHERE d.id = $1 AND c.relname = 'names_' || d.key",
+      [id],
+    )
+    await client.end()
+    t.same(found, [{ reltuples: 81 }])
   })
 
   t.test('says so when it does not answer, and is used again when it does', async (t) => {

@@ -1,7 +1,7 @@
 import type { UtilitySettings } from '../../../schemas/policy.ts'
 import type { Welfare } from '../../../schemas/welfare.ts'
 import { aggregationOf } from '../aggregate.ts'
-import type { Aggregation } from '../answer.ts'
+import type { Aggregation } from '../answers/aggregation.ts'
 import { Problem } from '../problem.ts'
 import type { Anchor } from '../utilities/utilities.ts'
 import { type Situation, situationOf } from './situation.ts'

@@ -2,9 +2,12 @@ import type { AuditRequest, AuditResponse } from '../../../schemas/audit.ts'
 import { aggregationOf, type Observer } from '../aggregate.ts'
 import type { Discovery } from '../annotators/discover.ts'
 import { discoverGroups } from '../annotators/discovered-groups.ts'
-import { describeOptimum, discoveryMember, sizesOf } from '../answer.ts'
 import { requireAnswerable } from '../answerable.ts'
+import { sizesOf } from '../answers/aggregation.ts'
+import { discoveryMember } from '../answers/fits.ts'
+import { describeOptimum } from '../answers/optimum.ts'
 import { keyedById } from '../comparisons/ids.ts'
+import { plainRewards } from '../fitted.ts'
 import { type Preferences, readPreferences } from '../preferences.ts'
 import { invalidRequest, pointer } from '../problem.ts'
 import { rewardsOf } from '../rewards/rewards.ts'
@@ -65,7 +68,8 @@ export async function audit(request: AuditRequest, observe: Observer = () => {})
 
   const { preferences, discovery } = discoverGroups(read, engineModel(model), discover, seed)
   requireFew(request, preferences, choices)
-  const rewards = await rewardsOf(preferences, engineModel(model), seed)
+  const fitted = await rewardsOf(preferences, engineModel(model), seed)
+  const rewards = plainRewards(preferences, fitted)
   observe('fit', sizesOf(preferences))
 
   const situation = await situationOf(aggregationOf(preferences, choices, rewards), welfare)
@@ -80,8 +84,9 @@ export async function audit(request: AuditRequest, observe: Observer = () => {})
     fairShares: fairSharesOf(problem, optimum.utilities),
     transfers: await transfersOf(problem, optimum),
     drops: await dropsOf(problem, rule, optimum.utilities),
-    judged: judgedIn(situation, homes),
+    judged: judgedIn(situation, preferences.source, homes),
     sensitivity: sensitivityOf(situation, table),
+    source: preferences.source,
     homes,
   }
   const findings = await findingsOf(situation, found, alternatives, seed)

@@ -1,4 +1,5 @@
 import type { Finding } from '../../../schemas/audit.ts'
+import type { Preferences } from '../preferences.ts'
 import type { Alternative, Choice } from './alternatives.ts'
 import { rescaled } from './alternatives.ts'
 import { blocks, type Core, canEnumerate, type Deviation, everybodyCanGain, somebodyBlocks } from './core.ts'
@@ -19,6 +20,8 @@ export type Found = {
   drops: Drop[]
   judged: Judged[]
   sensitivity: Sensitivity
+  /** What the groups said. */
+  source: Preferences['source']
   /** The one group in which each annotator of the request counts; null where that is wherever it judged. */
   homes: Int32Array | null
 }
@@ -288,7 +291,7 @@ function outweighs(situation: Situation, { influence }: Found, seed: number): St
   })
 }
 
-function overrules(situation: Situation, { judged, homes }: Found): Statement[] {
+function overrules(situation: Situation, { judged, source, homes }: Found): Statement[] {
   const { group, percent } = wordsOf(situation)
   const most = (part: { preferences: number; overruled: number } | null) =>
     part !== null && 2 * part.overruled > part.preferences
@@ -301,7 +304,7 @@ function overrules(situation: Situation, { judged, homes }: Found): Statement[] 
         severity: 'warning',
         groups: [id],
         message: `The aggregated ranking is the other way round for ${percent(all.overruled / all.preferences)} of the preferences of ${group(g)}.`,
-        persists: (other) => most(judgedIn(other)[g].all),
+        persists: (other) => most(judgedIn(other, source)[g].all),
       })
     const outvoted = annotators?.filter(most).length ?? 0
     if (annotators !== null && outvoted > 0)
@@ -310,7 +313,7 @@ function overrules(situation: Situation, { judged, homes }: Found): Statement[] 
         severity: 'info',
         groups: [id],
         message: `${outvoted} of ${annotators.length} annotators of ${group(g)} have more than half of their preferences overruled.`,
-        persists: (other) => judgedIn(other, homes)[g].annotators?.some(most) ?? false,
+        persists: (other) => judgedIn(other, source, homes)[g].annotators?.some(most) ?? false,
       })
     return statements
   })

@@ -1,3 +1,4 @@
+import type { Preferences } from '../preferences.ts'
 import { type Overruled, overruledByAnnotator, overruledOf } from './overruled.ts'
 import { aggregatedRewards, type Situation } from './situation.ts'
 
@@ -14,12 +15,17 @@ export type Judged = {
 /**
  * How many preferences of each group the ranking by aggregated reward turns round.
  *
+ * @param source what the groups said
  * @param homes for each annotator of the request the one group that it counts in; null where that is wherever it judged
  */
-export function judgedIn(situation: Situation, homes: Int32Array | null = null): Judged[] {
+export function judgedIn(
+  situation: Situation,
+  source: Preferences['source'],
+  homes: Int32Array | null = null,
+): Judged[] {
   const { preferences, rewards } = situation.aggregation
-  const { source, groups } = preferences
-  if (source.kind === 'rewards') return groups.map(() => ({ all: null, byItself: null, annotators: null }))
+  if (source.kind === 'rewards')
+    return preferences.groups.map(() => ({ all: null, byItself: null, annotators: null }))
   const aggregated = aggregatedRewards(situation)
   return source.groups.map((data, g) => {
     const annotators = overruledByAnnotator(data, aggregated)

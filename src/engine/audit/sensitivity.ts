@@ -1,4 +1,4 @@
-import type { Aggregation } from '../answer.ts'
+import type { Aggregation } from '../answers/aggregation.ts'
 import type { Rescaled } from './alternatives.ts'
 import { overItems, type Situation, totalVariation, winnerOf } from './situation.ts'
 

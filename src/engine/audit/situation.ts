@@ -1,6 +1,7 @@
 import type { Welfare } from '../../../schemas/welfare.ts'
 import { optimumOf } from '../aggregate.ts'
-import { type Aggregation, describeOptimum } from '../answer.ts'
+import type { Aggregation } from '../answers/aggregation.ts'
+import { describeOptimum } from '../answers/optimum.ts'
 import { contextOfEach } from '../welfare/contexts.ts'
 import type { Optimum } from '../welfare/problem.ts'
 import { type Rule, ruleOf } from '../welfare/rule.ts'

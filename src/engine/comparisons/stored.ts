@@ -137,7 +137,10 @@ function placed(
     )
   }
   // The store's names are sorted, so that an open set that was empty is sorted too.
-  return own.map((k) => (k < 0 ? -1 : place[k]))
+  if (place.every((at, k) => at === k || met[k] === 0)) return own
+  const indices = new Int32Array(own.length)
+  for (let k = 0; k < own.length; k++) indices[k] = own[k] < 0 ? -1 : place[own[k]]
+  return indices
 }
 
 /** The annotators of the entries; null where they do not count, or where they are wanted only where named and nobody is. */

@@ -91,16 +91,36 @@ export function fitAt(maximum: Maximum, posterior: Likelihood, likelihood: DataL
  * Fits one group whose estimate is known to be finite: under half-win ties without a position effect, with a prior or on
  * a strongly connected graph.
  *
+ * @param last rewards of an earlier fit, where the search begins; NaN for items that it did not know
  * @throws Problem `not-converged`
  */
 export function fitBradleyTerry(
   counts: PairCounts,
   prior: Exclude<Prior, { kind: 'pooled' }>,
   model: OutcomeModel = { ties: 'half-win', positionEffect: false },
+  last: Float64Array | null = null,
 ): Fit {
   const { posterior, likelihood } = posteriorOf(counts, model, prior, null)
+  const { start } = likelihood
   const maximum =
-    prior.kind === 'firth' ? maximiseWithJeffreys(posterior) : maximise(posterior, true, likelihood.start)
+    prior.kind === 'firth'
+      ? maximiseWithJeffreys(posterior)
+      : maximise(posterior, true, start, last === null ? start : nearLast(start, counts.items, last))
   if (maximum === null) throw notConverged()
   return fitAt(maximum, posterior, likelihood)
+}
+
+/**
+ * A place to begin near an earlier fit; items that it did not know stay where the data put them.
+ *
+ * @param start where the data say; rewards first
+ * @param items the item of each reward
+ * @param last rewards of the earlier fit by item; NaN for those that it did not know
+ */
+export function nearLast(start: Float64Array, items: Int32Array, last: Float64Array): Float64Array {
+  const near = start.slice()
+  items.forEach((item, local) => {
+    if (!Number.isNaN(last[item])) near[local] = last[item]
+  })
+  return near
 }

@@ -42,16 +42,18 @@ const SLOWEST = 0.99
  * Every step raises ℓ: see {@link advance}.
  *
  * @param finite whether a finite maximum is known to exist; otherwise the search ends where it leads far away
- * @param start where to begin: any point near the maximum saves steps
+ * @param start where the data lead one to look; how far the search leads away is measured from there
+ * @param from where to begin: any point near the maximum saves steps
  * @returns null where it does not converge: there is no finite maximum, or rounding or the spread of weights hides it
  */
 export function maximise(
   likelihood: Likelihood,
   finite: boolean,
   start: Float64Array = new Float64Array(likelihood.size),
+  from: Float64Array = start,
 ): Maximum | null {
   const { size, rewards, shiftInvariant } = likelihood
-  const at = start.slice()
+  const at = from.slice()
   if (shiftInvariant) centre(at, rewards)
   const delta = new Float64Array(size)
   let best: Maximum | null = null
@@ -101,13 +103,12 @@ export function notConverged(): Problem {
 }
 
 /**
- * The relative residual to which a step is worth solving. What it leaves of the error is about its square, so few digits
- * are enough until the end, where the step doubles as the error estimate and is solved far beyond the two digits that
- * are asked of that.
+ * The relative residual to which a step is worth solving. What Newton's method leaves of the error is about its square, so
+ * that a step needs as many digits as the gradient has lost already; the last one, which doubles as the error estimate, gets
+ * six, far beyond the two that are asked of that.
  */
 function stepTolerance(gradientNorm: number): number {
-  if (gradientNorm > 1e-4) return 0.1
-  return gradientNorm > TOLERANCE ? 1e-3 : 1e-6
+  return Math.max(1e-6, Math.min(0.1, gradientNorm))
 }
 
 export const SAFE_CHANGE = 1.5

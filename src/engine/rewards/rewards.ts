@@ -10,7 +10,7 @@ import type { GroupData, Preferences } from '../preferences.ts'
 import { invalidRequest, Problem } from '../problem.ts'
 import { type Covariance, covarianceOf } from './covariance.ts'
 import { dependentParameters, recessionDirection } from './existence.ts'
-import { type DataLikelihood, type Fit, fitAt, posteriorOf } from './fit-group.ts'
+import { type DataLikelihood, type Fit, fitAt, nearLast, posteriorOf } from './fit-group.ts'
 import { maximiseWithJeffreys } from './jeffreys.ts'
 import type { Likelihood } from './likelihood.ts'
 import { maximise, notConverged } from './maximise.ts'
@@ -49,6 +49,15 @@ type PooledShare = Pick<PooledFit, 'standardDeviation' | 'populationDeviation' |
   covariance: Covariance
 }
 
+/** What was fitted to a group before, to fewer comparisons or others. */
+export type LastFit = {
+  /** By item; NaN for those that the group had not seen. */
+  rewards: Float64Array
+  /** w, where rewards are linear in features. */
+  weights: Float64Array | null
+  extras: Partial<Record<Extra, number>>
+}
+
 /** How rewards are fitted, with every default filled in. */
 export type Model = OutcomeModel & {
   prior: Prior
@@ -62,6 +71,7 @@ export type Model = OutcomeModel & {
  *
  * @param seed of the points from which a maximum is looked for where there may be several
  * @param done is told which part of the groups has been fitted
+ * @param last earlier fits, group by group: the search begins there, where the maximum is the only one; null for none
  * @throws Problem `no-finite-estimate` that tells, for each group that has none, its components, undefeated and winless
  *   items, and the direction in which the likelihood grows; `collinear-features`; `not-converged`
  */
@@ -70,6 +80,7 @@ export async function rewardsOf(
   model: Model,
   seed: number,
   done: (fraction: number) => void = () => {},
+  last: readonly (LastFit | null)[] | null = null,
 ): Promise<GroupRewards[]> {
   const { groups, items, source } = preferences
   const n = items.length
@@ -85,7 +96,7 @@ export async function rewardsOf(
   const fitted =
     model.prior.kind === 'pooled'
       ? await poolGroups(preferences, source.groups, graphs, model, model.prior)
-      : await fitGroups(preferences, source.groups, graphs, model, model.prior, seed, done)
+      : await fitGroups(preferences, source.groups, graphs, model, model.prior, seed, done, last)
   return fitted.map((group) => rewardsOverItems(preferences, group))
 }
 
@@ -99,6 +110,21 @@ function startOf({ size, rewards, dense }: Likelihood, { start, rewards: m }: Da
   return linear
 }
 
+/** Where the search begins beside an earlier fit. */
+function startNear(
+  { rewards: width, extras, dense }: Likelihood,
+  { counts: { items } }: GroupData,
+  start: Float64Array,
+  { rewards, weights, extras: known }: LastFit,
+): Float64Array {
+  const near = dense ? start.slice() : nearLast(start, items, rewards)
+  if (weights !== null && weights.length === width) near.set(weights)
+  extras.forEach((extra, e) => {
+    near[width + e] = known[extra] ?? start[width + e]
+  })
+  return near
+}
+
 /** Fits each group on its own. */
 async function fitGroups(
   preferences: Preferences,
@@ -108,6 +134,7 @@ async function fitGroups(
   prior: OwnPrior,
   seed: number,
   done: (fraction: number) => void,
+  last: readonly (LastFit | null)[] | null,
 ): Promise<FittedGroup[]> {
   const { reliability } = model
   const proper = prior.kind === 'gaussian' || prior.kind === 'pseudo-item'
@@ -141,8 +168,12 @@ async function fitGroups(
     if (prior.kind === 'firth') requireFew('/model/prior', preferences.groups[g], posterior)
     const proven = likelihood.extras.length === 0 && (proper || !linear)
     const start = startOf(posterior, likelihood)
+    const before = last?.[g] ?? null
     let maximum =
-      prior.kind === 'firth' ? maximiseWithJeffreys(posterior) : maximise(posterior, proven, start)
+      prior.kind === 'firth'
+        ? maximiseWithJeffreys(posterior)
+        : ((before && maximise(posterior, proven, start, startNear(posterior, own, start, before))) ??
+          maximise(posterior, proven, start))
     if (maximum === null && !proven && prior.kind !== 'firth') {
       const free = Array.from({ length: posterior.size }, (_, a) => a)
       const moving = proper ? free.slice(posterior.rewards) : free

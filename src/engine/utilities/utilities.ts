@@ -1,6 +1,6 @@
 import type { UtilitySettings } from '../../../schemas/policy.ts'
+import type { Rewards } from '../fitted.ts'
 import { sigmoid } from '../numeric/sigmoid.ts'
-import type { GroupRewards } from '../rewards/rewards.ts'
 
 /** A group's rewards on the scale and from the anchor that the request chose. */
 export type GroupUtilities = {
@@ -36,7 +36,7 @@ const GIVEN_RESOLUTION = 1e-12
  *   can be chosen
  */
 export function utilitiesOf(
-  { values: rewards, seen, fitted }: GroupRewards,
+  { values: rewards, seen, fit }: Pick<Rewards, 'values' | 'seen' | 'fit'>,
   scale: UtilitySettings['scale'],
   anchor: Anchor,
   reference: Float64Array,
@@ -44,7 +44,7 @@ export function utilitiesOf(
 ): GroupUtilities {
   const { low, high } = extremes(rewards)
   const resolution =
-    fitted === null ? GIVEN_RESOLUTION * Math.max(Math.abs(low), Math.abs(high)) : FITTED_RESOLUTION
+    fit === null ? GIVEN_RESOLUTION * Math.max(Math.abs(low), Math.abs(high)) : FITTED_RESOLUTION
   const indifferent = high - low <= resolution
   const level = indifferent ? new Float64Array(rewards.length).fill(mean(rewards)) : rewards
 
@@ -57,7 +57,7 @@ export function utilitiesOf(
     scaleFactor = 1 / (scale === 'unit-range' ? high - low : standardDeviation(level))
     scaled = level.map((value) => value * (scaleFactor as number))
   }
-  const d = anchorOf(scaled, anchor, reference, fitted === null ? null : seen, contexts)
+  const d = anchorOf(scaled, anchor, reference, fit === null ? null : seen, contexts)
   return { values: scaled.map((value) => value - d), anchor: d, scaleFactor, indifferent }
 }
 

@@ -1,5 +1,6 @@
 import type { RuleAnswer, VoteResponse } from '../../../schemas/vote.ts'
-import { fitSummary, unseenItems } from '../answer.ts'
+import { fitSummary } from '../answers/fits.ts'
+import { unseenItems } from '../answers/members.ts'
 import { keyedById } from '../comparisons/ids.ts'
 import type { Preferences } from '../preferences.ts'
 import type { Condorcet } from './condorcet.ts'
