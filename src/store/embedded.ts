@@ -4,9 +4,9 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { connectionsTo } from './connections.ts'
 import type { Database, Statements } from './database.ts'
 import { appendRows, fileIn, isBroken, openDuckDb, runNumbers, runRows } from './duckdb.ts'
-import { schemaSql } from './schema.ts'
+import { schemaSql, withoutIndexes } from './schema.ts'
 
-/** Above so many bytes the log is brought into the file. */
+/** From so many bytes on the log is brought into the file. */
 const LOG_BYTES = 16 * 1024 ** 2
 
 /**
@@ -18,12 +18,16 @@ const LOG_BYTES = 16 * 1024 ** 2
  *
  * @param directory where the file is; null for a store in memory that is gone when it closes
  * @param memory the most bytes that it may use
+ * @param warn is told where it had to be opened anew
  */
-export async function openEmbedded(directory: string | null, memory: number): Promise<Database> {
+export async function openEmbedded(
+  directory: string | null,
+  memory: number,
+  warn: (error: Error) => void,
+): Promise<Database> {
   const duck = await openDuckDb(directory, memory)
   const connections = connectionsTo(duck, directory !== null)
-  /** Room that did not suffice for a checkpoint. */
-  let tooLittle = 0
+  let wait = LOG_BYTES
 
   /** Brings a log of so many bytes or more into the file, where there is room for it there. */
   async function checkpoint(connection: DuckDBConnection, least: number) {
@@ -31,21 +35,21 @@ export async function openEmbedded(directory: string | null, memory: number): Pr
     const log = statSync(`${fileIn(directory)}.wal`, { throwIfNoEntry: false })?.size ?? 0
     if (log < least) return
     const { bavail, bsize } = await statfs(directory)
-    const room = bavail * bsize
-    if (room < log || room <= 2 * tooLittle) return
+    if (bavail * bsize < log) return
     try {
       await connection.run('CHECKPOINT')
-      tooLittle = 0
+      wait = LOG_BYTES
     } catch (error) {
       // While others write there is none; who writes next tries again.
       if (!isBroken(error)) return
-      tooLittle = room
+      wait = 2 * log
       connections.renew()
+      warn(error as Error)
     }
   }
 
   await connections.use(async (connection) => {
-    for (const sql of schemaSql('TEXT')) await connection.run(sql)
+    for (const sql of withoutIndexes(schemaSql('TEXT'))) await connection.run(sql)
   })
   return {
     kind: 'embedded',
@@ -53,7 +57,7 @@ export async function openEmbedded(directory: string | null, memory: number): Pr
     transaction: (work) =>
       connections.use(async (connection) => {
         const result = await within(connection, work)
-        await checkpoint(connection, LOG_BYTES)
+        await checkpoint(connection, wait)
         return result
       }),
     snapshot: (work) => connections.use((connection) => within(connection, work)),
