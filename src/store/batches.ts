@@ -97,17 +97,22 @@ export async function listBatches(
   return rows.map(batchOf)
 }
 
-/** The batch that was accepted under a client's key, if any. */
-export async function rememberedBatch(
+/** The batches that were accepted under clients' keys; null for a key that has none. */
+export async function rememberedBatches(
   statements: Statements,
   { key }: Tables,
-  clientKey: string,
-): Promise<{ batch: Batch; digest: string } | null> {
-  const [row] = await statements.run(
-    `SELECT ${COLUMNS}, digest FROM batches WHERE dataset = $1::int AND client_key = $2::text`,
-    [key, clientKey],
+  keys: readonly string[],
+): Promise<({ batch: Batch; digest: string } | null)[]> {
+  const rows = await statements.run(
+    `SELECT ${COLUMNS}, digest, client_key FROM batches WHERE dataset = $1::int AND ` +
+      'client_key IN (SELECT unnest($2::text[]))',
+    [key, keys],
   )
-  return row === undefined ? null : { batch: batchOf(row), digest: String(row.digest) }
+  const found = new Map(rows.map((row) => [row.client_key, row]))
+  return keys.map((name) => {
+    const row = found.get(name)
+    return row === undefined ? null : { batch: batchOf(row), digest: String(row.digest) }
+  })
 }
 
 /** The position of a batch, and how many comparisons it has. */

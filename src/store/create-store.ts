@@ -1,5 +1,5 @@
 import { writeRows } from './append.ts'
-import { headOf, listBatches, rememberedBatch } from './batches.ts'
+import { headOf, listBatches, rememberedBatches } from './batches.ts'
 import { CountsCache } from './cache.ts'
 import { claimsIn } from './claims.ts'
 import { countStored, type Span } from './counts.ts'
@@ -35,6 +35,14 @@ export function createStore(database: Database, uploadLimit: number): Store {
       writeRows(statements, tables, await headOf(statements, tables.key), items),
     ),
   )
+  // Many small writers ask at once. Those who ask while a question is on its way share the next one, so that each hears of
+  // what was there when it asked.
+  const covariates = new Groups<string, null, readonly string[]>((id, items) =>
+    reading(id, async (_, { covariates }) => items.map(() => covariates)),
+  )
+  const remembered = new Groups<string, string, { batch: Batch; digest: string } | null>((id, keys) =>
+    reading(id, (statements, tables) => rememberedBatches(statements, tables, keys)),
+  )
 
   return {
     kind: database.kind,
@@ -50,7 +58,7 @@ export function createStore(database: Database, uploadLimit: number): Store {
       ),
     list: (after, limit) => database.snapshot((statements) => listDatasets(statements, after, limit)),
     find: (id) => database.snapshot((statements) => findDataset(statements, id)),
-    covariates: (id) => reading(id, async (_, { covariates }) => covariates),
+    covariates: (id) => covariates.add(id, null),
     extent: (dataset) => reading(dataset, extentOf),
     async remove(id) {
       const key = await writing(id, async (statements, { key }) => {
@@ -63,8 +71,7 @@ export function createStore(database: Database, uploadLimit: number): Store {
     },
 
     claim: (dataset, key) => claim(JSON.stringify([dataset, key])),
-    remembered: (dataset, key) =>
-      reading(dataset, (statements, tables) => rememberedBatch(statements, tables, key)),
+    remembered: (dataset, key) => remembered.add(dataset, key),
     append: (dataset, rows, identity) => appending.add(dataset, { rows, identity }),
     ingest: (dataset, { path }, type, layout, identity) =>
       ingestFile(reader, writing, dataset, { path, type, layout, limit: uploadLimit }, identity),
