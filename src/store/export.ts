@@ -110,7 +110,8 @@ function toFile(query: string, path: string, format: FileFormat): string {
 function asText(query: string, columns: readonly string[], format: FileFormat): string | null {
   if (format === 'parquet') return null
   if (format === 'ndjson') return `SELECT to_json(line)::VARCHAR || chr(10) FROM (${query}) line`
-  const quoted = (text: string) => `'"' || replace(${text}, '"', '""') || '"'`
+  const quoted = (text: string) =>
+    `CASE WHEN regexp_matches(${text}, '[",\\r\\n]') THEN '"' || replace(${text}, '"', '""') || '"' ELSE ${text} END`
   const header = columns.map((column) => quoted(literal(column))).join(` || ',' || `)
   const values = columns.map((column) => `coalesce(${quoted(`CAST(${identifier(column)} AS VARCHAR)`)}, '')`)
   return `SELECT ${header} || chr(10) UNION ALL SELECT ${values.join(` || ',' || `)} || chr(10) FROM (${query})`

@@ -1,11 +1,11 @@
 import { type Head, headOf, nextBatch, noteBatches, publicBatch, requireSame } from './batches.ts'
 import { NAME_KINDS, type Tables } from './counts.ts'
 import type { Reader, Statements } from './database.ts'
-import { invalidRows, MAX_BAD_ROWS, StoreProblem } from './problem.ts'
+import { StoreProblem } from './problem.ts'
 import type { Batch, Identity } from './store.ts'
 import type { Writing } from './tables.ts'
 import type { Layout } from './upload/formats.ts'
-import { type FileType, faultsIn, isBadRow, openFile, problemOfFile } from './upload/reading.ts'
+import { badRows, type FileType, faultsIn, isBadRow, openFile, problemOfFile } from './upload/reading.ts'
 
 /** A file of comparisons, and how it is to be read. */
 export type Upload = { path: string; type: FileType; layout: Layout; limit: number }
@@ -35,9 +35,7 @@ export async function ingestFile(
     if (error instanceof StoreProblem) throw error
     if (!isBadRow(error)) throw isOfFile(error) ? await problemOfFile(reader, path, type, error) : error
     const faults = await faultsIn(reader, reading)
-    if (faults.length === 0) throw error
-    const bad = new Set(faults.map(({ row }) => row)).size
-    throw invalidRows(faults, bad < MAX_BAD_ROWS)
+    throw faults.length === 0 ? error : badRows(faults)
   }
 }
 
