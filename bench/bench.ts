@@ -26,6 +26,7 @@ for (const benchmark of [
   process.stderr.write(`${benchmark.name} …\n`)
   sections.push(...[await benchmark(peers)].flat())
 }
-const text = report(sections, withPeers ? await peerVersions() : null)
+const command = `npm run ${withPeers ? 'bench:peers' : 'bench'}`
+const text = report('Benchmarks', command, sections, withPeers ? await peerVersions() : null)
 writeFileSync(new URL('RESULTS.md', import.meta.url), text)
 process.stdout.write(text)

@@ -45,3 +45,11 @@ export function quantile(sorted: number[], q: number): number {
   const low = Math.floor(at)
   return sorted[low] + (at - low) * (sorted[Math.ceil(at)] - sorted[low])
 }
+
+/** The median of numbers in any order. */
+export function median(values: number[]): number {
+  return quantile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  )
+}

@@ -25,9 +25,15 @@ export function target(
 /**
  * The whole report, as Markdown.
  *
- * @param versions of Python and the peers; null where they did not run
+ * @param command what wrote it
+ * @param versions of whatever is measured beside us; null where the peers did not run
  */
-export function report(sections: Section[], versions: Record<string, string> | null): string {
+export function report(
+  title: string,
+  command: string,
+  sections: Section[],
+  versions: Record<string, string> | null,
+): string {
   const targets = sections.flatMap(({ title, targets }) =>
     targets.map(({ aim, measured, met }) => [
       title,
@@ -37,9 +43,9 @@ export function report(sections: Section[], versions: Record<string, string> | n
     ]),
   )
   return [
-    '# Benchmarks',
+    `# ${title}`,
     '',
-    `Written by \`npm run ${versions === null ? 'bench' : 'bench:peers'}\` on ${new Date().toISOString().slice(0, 10)}.`,
+    `Written by \`${command}\` on ${new Date().toISOString().slice(0, 10)}.`,
     '',
     ...machine(versions).map((line) => `- ${line}`),
     '',

@@ -12,8 +12,13 @@ export type Server = {
   stop(): Promise<void>
 }
 
-/** Starts the service. */
-export const startService = () => start(new URL('../src/server.ts', import.meta.url))
+/**
+ * Starts the service.
+ *
+ * @param env what else is set; without it, a store in memory
+ */
+export const startService = (env: Record<string, string> = {}) =>
+  start(new URL('../src/server.ts', import.meta.url), env)
 
 /** Starts the route that only validates and echoes. */
 export const startEcho = () => start(new URL('echo.ts', import.meta.url))
@@ -21,12 +26,23 @@ export const startEcho = () => start(new URL('echo.ts', import.meta.url))
 /** Starts the route that only compares a tag. */
 export const startPoll = () => start(new URL('poll.ts', import.meta.url))
 
-async function start(script: URL): Promise<Server> {
+async function start(script: URL, env: Record<string, string> = {}): Promise<Server> {
   const port = await freePort()
   const child = spawn(process.execPath, [script.pathname], {
-    env: { ...process.env, HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'silent', DATA_DIR: ':memory:' },
+    env: {
+      ...process.env,
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      LOG_LEVEL: 'silent',
+      DATA_DIR: ':memory:',
+      DATABASE_URL: '',
+      ...env,
+    },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
+  // Where a benchmark breaks off, its servers go with it.
+  const end = () => child.kill()
+  process.once('exit', end)
   const url = `http://127.0.0.1:${port}`
   await answering(`${url}/health/live`, child)
   return {
@@ -35,6 +51,7 @@ async function start(script: URL): Promise<Server> {
     async stop() {
       child.kill('SIGTERM')
       await once(child, 'exit')
+      process.off('exit', end)
     },
   }
 }

@@ -1,7 +1,7 @@
-"""Runs the example for real: makes Parquet, reduces it with Spark, and compares the service's answer with the one to
-the comparisons sent row by row.
+"""Runs the example for real: makes Parquet, reduces it with Spark, and compares the service's answers to the counts, sent
+with the question and stored, with the one to all comparisons.
 
-    python check.py [--rows 200000] [--url http://127.0.0.1:8080]
+    python check.py [--rows 200000] [--groups 4] [--items 30] [--url http://127.0.0.1:8080]
 """
 
 import argparse
@@ -13,19 +13,17 @@ import time
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from reduce import ask, columns_of, pair_counts
-
-GROUPS, ITEMS = 4, 30
+from reduce import MOST_ROWS, ask, columns_of, pair_counts, store
 
 
-def simulated(spark, rows):
+def simulated(spark, rows, groups, items):
     """Comparisons of groups that disagree: each reward is a wave of its own over the items, one in ten a tie."""
-    item = F.floor(F.rand(seed=1) * ITEMS)
-    other = (F.col("a") + 1 + F.floor(F.rand(seed=2) * (ITEMS - 1))) % ITEMS
+    item = F.floor(F.rand(seed=1) * items)
+    other = (F.col("a") + 1 + F.floor(F.rand(seed=2) * (items - 1))) % items
     reward = lambda name: F.sin(F.col(name) * 0.7 + F.col("g") * 1.3)
     return (
         spark.range(rows)
-        .withColumn("g", F.floor(F.rand(seed=3) * GROUPS))
+        .withColumn("g", F.floor(F.rand(seed=3) * groups))
         .withColumn("a", item)
         .withColumn("b", other)
         .withColumn("a_wins", F.rand(seed=4) < 1 / (1 + F.exp(reward("b") - reward("a"))))
@@ -41,34 +39,41 @@ def simulated(spark, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--groups", type=int, default=4)
+    parser.add_argument("--items", type=int, default=30)
     parser.add_argument("--url", default="http://127.0.0.1:8080")
     arguments = parser.parse_args()
+    url, welfare = arguments.url, {"function": "nash"}
 
-    spark = SparkSession.builder.appName("commonweal").config("spark.ui.enabled", "false").getOrCreate()
+    quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
+    spark = SparkSession.builder.appName("commonweal").config(map=quiet).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
+    sources = {}
     with tempfile.TemporaryDirectory() as folder:
-        simulated(spark, arguments.rows).write.mode("overwrite").parquet(folder)
+        simulated(spark, arguments.rows, arguments.groups, arguments.items).write.mode("overwrite").parquet(folder)
         comparisons = spark.read.parquet(folder)
-        since = time.perf_counter()
-        reduced = columns_of(pair_counts(comparisons))
-        seconds = time.perf_counter() - since
-        rows = comparisons.collect()
+        for name, table in {"rows": comparisons, "counts": pair_counts(comparisons)}.items():
+            since = time.perf_counter()
+            stored = store(url, name, table)["batch"]["comparisons"]
+            print(f"{name}: {stored} rows, from Parquet to a stored batch in {time.perf_counter() - since:.1f} s")
+            sources[f"stored {name}"] = {"dataset": name}
+        if stored <= MOST_ROWS // 10:
+            sources["counts in the request"] = {"comparisons": columns_of(pair_counts(comparisons))}
     spark.stop()
 
-    names = ("group", "winner", "loser", "tie")
-    whole = {name: [row[name] for row in rows] for name in names}
-    welfare = {"function": "nash"}
-    url = f"{arguments.url}/aggregate"
-    by_counts = ask(url, {"comparisons": reduced, "welfare": welfare})
-    by_rows = ask(url, {"comparisons": whole, "welfare": welfare})
-
-    print(f"{arguments.rows} comparisons became {len(reduced['count'])} counts in {seconds:.1f} s")
-    if sum(reduced["count"]) != arguments.rows:
-        sys.exit("the counts do not add up to the comparisons")
-    furthest = max(abs(weight - by_rows["weights"][group]) for group, weight in by_counts["weights"].items())
-    print(f"weights from counts and from rows differ by {furthest:.1e} at most")
-    if not furthest < 1e-9 or not math.isclose(by_counts["welfare"], by_rows["welfare"], rel_tol=1e-9):
-        sys.exit("the answers differ")
+    answers = {}
+    for name, source in sources.items():
+        since = time.perf_counter()
+        answers[name] = ask(f"{url}/aggregate", source | {"welfare": welfare})
+        print(f"{name}: answered in {time.perf_counter() - since:.1f} s")
+    whole = answers.pop("stored rows")
+    if whole["data"]["comparisons"] != arguments.rows:
+        sys.exit("comparisons are missing")
+    for name, answer in answers.items():
+        furthest = max(abs(weight - whole["weights"][group]) for group, weight in answer["weights"].items())
+        print(f"{name}: weights differ by {furthest:.1e} at most from those of all comparisons")
+        if not furthest < 1e-9 or not math.isclose(answer["welfare"], whole["welfare"], rel_tol=1e-9):
+            sys.exit("the answers differ")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 [ -x .venv/bin/python ] || python3 -m venv .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 port=${PORT:-8099}
-PORT=$port LOG_LEVEL=warn node ../../src/server.ts &
+PORT=$port DATA_DIR=:memory: LOG_LEVEL=warn node ../../src/server.ts &
 service=$!
 trap 'kill $service' EXIT
 for _ in $(seq 50); do

@@ -16,6 +16,7 @@ import {
   outOfDomainProblem,
 } from './answers/refusals.ts'
 import { type Fitted, fitPreferences, type Memory, NO_MEMORY, type Rewards, type Voters } from './fitted.ts'
+import { type Done, inParts, untold } from './parts.ts'
 import { Conflict, pose } from './pose.ts'
 import { type Preferences, readPreferences } from './preferences.ts'
 import { pointer } from './problem.ts'
@@ -88,7 +89,8 @@ async function answersTo(
   const model = engineModel(settings)
   requireAnswerable(request, welfare, at)
   const discover = discoverSettings(request.groups, settings)
-  const read = memory.same ?? readPreferences(request, needsOf(settings, discover))
+  const reading = (fraction: number) => report({ stage: 'read', fraction })
+  const read = memory.same ?? readPreferences(request, needsOf(settings, discover), reading)
   const choices = choicesOf(request, read)
   const { seed } = choices.settings
   const known = discover === null ? { ids: read.groups, population: read.population } : null
@@ -99,12 +101,11 @@ async function answersTo(
   const sizes = sizesOf(fitted)
   observe('fit', sizes)
 
-  const aggregation = aggregationOf(fitted, choices, fitted.rewards)
+  const parts = inParts(1 + welfare.length, (fraction) => report({ stage: 'solve', fraction }))
+  const aggregation = aggregationOf(fitted, choices, fitted.rewards, parts(0))
   const results: AggregateResponse[] = []
-  const solved = (done: number) => {
-    report({ stage: 'solve', fraction: (results.length + done) / welfare.length })
-  }
   for (const each of welfare) {
+    const solved = parts(1 + results.length)
     solved(0)
     results.push(await answerOf(aggregation, each, solved))
   }
@@ -139,14 +140,23 @@ async function answerOf(
 /**
  * The utilities that follow from rewards, and the problem that they pose.
  *
+ * @param done told which part of the groups has its utilities
  * @throws Problem `constraints-conflict`
  */
-export function aggregationOf(preferences: Voters, choices: Choices, rewards: Rewards[]): Aggregation {
+export function aggregationOf(
+  preferences: Voters,
+  choices: Choices,
+  rewards: Rewards[],
+  done: Done = untold,
+): Aggregation {
   const { population } = preferences
   const { reference, temperature, anchor, contexts, constraints } = choices
   const { scale } = choices.settings.utility
   const situations = choices.settings.policy.contexts === undefined ? null : contexts
-  const utilities = rewards.map((group) => utilitiesOf(group, scale, anchor, reference, situations))
+  const utilities = rewards.map((group, g) => {
+    done(g / rewards.length)
+    return utilitiesOf(group, scale, anchor, reference, situations)
+  })
   try {
     const values = utilities.map((group) => group.values)
     const { problem, ...posed } = pose({ utilities: values, population, temperature, contexts, constraints })

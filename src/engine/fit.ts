@@ -4,7 +4,9 @@ import { discoverGroups } from './annotators/discovered-groups.ts'
 import { sizesOf } from './answers/aggregation.ts'
 import { discoveryMember, fitSummary, reliabilityMembers } from './answers/fits.ts'
 import { unseenItems } from './answers/members.ts'
+import { namedConnectivity } from './comparisons/connectivity.ts'
 import { keyedById } from './comparisons/ids.ts'
+import { inParts } from './parts.ts'
 import { type Preferences, readPreferences } from './preferences.ts'
 import { estimatedItems } from './rewards/contrasts.ts'
 import { rewardVariances } from './rewards/reward-variances.ts'
@@ -13,7 +15,6 @@ import {
   type GroupRewards,
   groupCovariance,
   type Model,
-  namedConnectivity,
   rewardsOf,
 } from './rewards/rewards.ts'
 import { discoverSettings, engineModel, modelSettings, needsOf } from './settings.ts'
@@ -32,19 +33,22 @@ export async function fit(
   const settings = modelSettings(request.model)
   const model = engineModel(settings)
   const discover = discoverSettings(request.groups, settings)
-  const read = readPreferences(request, needsOf(settings, discover))
+  const read = readPreferences(request, needsOf(settings, discover), (fraction) =>
+    report({ stage: 'read', fraction }),
+  )
   const wanted = uncertaintyWanted(request, read)
   const seed = request.seed ?? 0
   observe('read', sizesOf(read))
 
   const { preferences, discovery } = discoverGroups(read, model, discover, seed)
-  const rewards = await rewardsOf(preferences, model, seed, (fraction) => report({ stage: 'fit', fraction }))
+  const parts = inParts(2, (fraction) => report({ stage: 'fit', fraction }))
+  const rewards = await rewardsOf(preferences, model, seed, parts(0))
   const answer: FitResponse = {
     settings: { model: settings, ...(wanted.ranks === null ? {} : { ranks: wanted.ranks }), seed },
-    groups: preferences.groups.map((id, g) => ({
-      id,
-      ...describe(preferences, rewards[g], model, wanted, seed),
-    })),
+    groups: preferences.groups.map((id, g) => {
+      parts(1)(g / preferences.groups.length)
+      return { id, ...describe(preferences, rewards[g], model, wanted, seed) }
+    }),
     ...discoveryMember(preferences, discovery),
   }
   observe('fit', sizesOf(preferences))

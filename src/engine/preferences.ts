@@ -13,6 +13,7 @@ import { countRankings, type RankingCounts, type RankingJudgements } from './com
 import { readRankings } from './comparisons/rankings.ts'
 import { type Comparisons, type Features, featuresFault, readComparisons } from './comparisons/read.ts'
 import { readStored, type StoredComparisons } from './comparisons/stored.ts'
+import { type Done, untold } from './parts.ts'
 import { invalidRequest, MAX_ERRORS, pointer, type RequestError } from './problem.ts'
 import { readRewards } from './rewards/given.ts'
 
@@ -86,9 +87,10 @@ export type Needs = {
 /**
  * Reads the preferences of a request: ids become integers here, once.
  *
+ * @param done told which part of the comparisons has been read
  * @throws Problem `invalid-request` that points at whatever is wrong
  */
-export function readPreferences(request: PreferenceMembers, needs: Needs): Preferences {
+export function readPreferences(request: PreferenceMembers, needs: Needs, done: Done = untold): Preferences {
   const sources = (['comparisons', 'rankings', 'rewards', 'dataset'] as const).filter(
     (member) => request[member] !== undefined,
   )
@@ -126,7 +128,7 @@ export function readPreferences(request: PreferenceMembers, needs: Needs): Prefe
     }
   }
   const read = { rankings: readRankedGroups, comparisons: readComparedGroups, dataset: readStoredGroups }
-  const data = read[sources[0]](request, { groups, items, annotators }, features, needs)
+  const data = read[sources[0]](request, { groups, items, annotators }, features, needs, done)
   requireSome(groups, data, sources[0])
   return {
     groups: groups.names,
@@ -158,14 +160,21 @@ function readComparedGroups(
   { groups, items, annotators }: IdSets,
   features: Features | null,
   needs: Needs,
+  done: Done,
 ): GroupData[] {
-  const comparisons = readComparisons(request.comparisons, groups, items, {
-    positions: needs.positions ? 'required' : 'aside',
-    annotators: needs.judgements === false ? null : annotators,
-    annotatorRequired: needs.judgements === true,
-    group: needs.groupsDiscovered === null ? 'required' : 'discovered',
-    batch: null,
-  })
+  const comparisons = readComparisons(
+    request.comparisons,
+    groups,
+    items,
+    {
+      positions: needs.positions ? 'required' : 'aside',
+      annotators: needs.judgements === false ? null : annotators,
+      annotatorRequired: needs.judgements === true,
+      group: needs.groupsDiscovered === null ? 'required' : 'discovered',
+      batch: null,
+    },
+    done,
+  )
   requireSameWidth(features, comparisons.differences)
   requireTable(needs.groupsDiscovered ?? groups.names.length, items.names.length, 'comparisons')
   return groupData(comparisons, groups.names.length, items.names.length, features, needs)

@@ -1,10 +1,11 @@
 import type { Question, QuestionsRequest, QuestionsResponse } from '../../schemas/questions.ts'
 import type { Welfare } from '../../schemas/welfare.ts'
-import { aggregationOf, type Observer, optimumOf } from './aggregate.ts'
-import { connectivity } from './comparisons/connectivity.ts'
+import { aggregationOf, type Observer, optimumOf, type Reporter } from './aggregate.ts'
+import { connectivity, namedConnectivity } from './comparisons/connectivity.ts'
 import { beatsOf, overItems } from './comparisons/counts.ts'
 import { keyedById } from './comparisons/ids.ts'
 import { plainRewards } from './fitted.ts'
+import { type Done, inParts } from './parts.ts'
 import { type GroupData, type Preferences, readPreferences } from './preferences.ts'
 import { invalidRequest, Problem, pointer, type RequestError } from './problem.ts'
 import { connectingPairs, type Link } from './questions/connecting.ts'
@@ -12,13 +13,7 @@ import { everyDifference, newDesign } from './questions/design.ts'
 import { type Knowledge, knowledgeOf } from './questions/knowledge.ts'
 import { planQuestions } from './questions/plan.ts'
 import { contestOf, winnerAgainstRivals } from './questions/rivals.ts'
-import {
-  type FittedGroup,
-  type GroupRewards,
-  type Model,
-  namedConnectivity,
-  rewardsOf,
-} from './rewards/rewards.ts'
+import { type FittedGroup, type GroupRewards, type Model, rewardsOf } from './rewards/rewards.ts'
 import { type Choices, choicesOf, engineModel, modelSettings, needsOf } from './settings.ts'
 import { checkExpression } from './welfare/custom/custom.ts'
 import { type Rule, ruleOf } from './welfare/rule.ts'
@@ -56,11 +51,14 @@ type Plan = Pick<QuestionsResponse, 'questions' | 'winner' | 'variance'> & {
 export async function questions(
   request: QuestionsRequest,
   observe: Observer = () => {},
+  report: Reporter = () => {},
 ): Promise<QuestionsResponse> {
   const settings = modelSettings(request.model)
   requirePlannable(request)
   const model = engineModel(settings)
-  const preferences = readPreferences(request, needsOf(settings))
+  const preferences = readPreferences(request, needsOf(settings), (fraction) =>
+    report({ stage: 'read', fraction }),
+  )
   const { items, features } = preferences
   const choices = request.welfare === undefined ? null : choicesOf(request, preferences)
   if (request.welfare !== undefined) {
@@ -72,8 +70,10 @@ export async function questions(
   const sizes = { groups: groups.length, items: items.length }
   observe('read', sizes)
 
-  const rewards = await fitted(preferences, groups, model)
+  const fitting = inParts(2, (fraction) => report({ stage: 'fit', fraction }))
+  const rewards = await fitted(preferences, groups, model, fitting(0))
   const known = groups.map((group, g) => {
+    fitting(1)(g / groups.length)
     const own = rewards[g]
     if (own === null) return null
     const knowledge = knowledgeOf(own.fitted as FittedGroup, own.values, group.items, features, model)
@@ -83,10 +83,12 @@ export async function questions(
   observe('fit', sizes)
 
   const { welfare } = request
+  const planned = (fraction: number) => report({ stage: 'solve', fraction })
+  planned(0)
   const plan =
     welfare === undefined || choices === null
-      ? planByGroup(groups, known, items, count)
-      : await planForWinner(preferences, choices, welfare, groups, rewards, known, count)
+      ? planByGroup(groups, known, items, count, planned)
+      : await planForWinner(preferences, choices, welfare, groups, rewards, known, count, planned)
   observe('solve', sizes)
   const { variances, ...rest } = plan
   return {
@@ -200,6 +202,7 @@ async function fitted(
   preferences: Preferences,
   groups: readonly Group[],
   model: Model,
+  done: Done,
 ): Promise<(GroupRewards | null)[]> {
   const whole = groups.filter(({ broken }) => broken.length === 0)
   const rewards =
@@ -213,6 +216,7 @@ async function fitted(
           },
           model,
           0,
+          done,
         )
   return groups.map((group) => rewards[whole.indexOf(group)] ?? null)
 }
@@ -223,7 +227,9 @@ function planByGroup(
   known: readonly (Knowledge | null)[],
   items: readonly string[],
   count: number,
+  done: Done,
 ): Plan {
+  const byGroup = inParts(groups.length, done)
   const questions: Question[] = []
   const variances: Plan['variances'] = []
   groups.forEach((group, g) => {
@@ -238,7 +244,7 @@ function planByGroup(
     const { covariance, information } = knowledge
     const design = newDesign(covariance, information, everyDifference(group.items.length))
     const before = design.loss
-    for (const { i, j, times, gain } of planQuestions([design], left)) {
+    for (const { i, j, times, gain } of planQuestions([design], left, byGroup(g))) {
       questions.push({
         group: group.id,
         items: [i, j].map((k) => items[group.items[k]]),
@@ -261,6 +267,7 @@ async function planForWinner(
   rewards: readonly (GroupRewards | null)[],
   known: readonly (Knowledge | null)[],
   count: number,
+  done: Done,
 ): Promise<Plan> {
   const { items } = preferences
   const links = groups.flatMap((group, g) =>
@@ -297,7 +304,7 @@ async function planForWinner(
   )
   const losses = designs.map(({ loss }) => loss)
   const before = losses.reduce((a, b) => a + b)
-  for (const { design, i, j, times, gain } of planQuestions(designs, left)) {
+  for (const { design, i, j, times, gain } of planQuestions(designs, left, done)) {
     questions.push({
       group: groups[design].id,
       items: [items[i], items[j]],

@@ -1,5 +1,5 @@
 import type { VoteRequest, VoteResponse } from '../../schemas/vote.ts'
-import type { Observer } from './aggregate.ts'
+import type { Observer, Reporter, Stage } from './aggregate.ts'
 import { discoverGroups } from './annotators/discovered-groups.ts'
 import { sizesOf } from './answers/aggregation.ts'
 import { discoveryMember } from './answers/fits.ts'
@@ -34,7 +34,12 @@ const COUNTS_ALONE: Needs = {
  *
  * @throws Problem
  */
-export async function vote(request: VoteRequest, observe: Observer = () => {}): Promise<VoteResponse> {
+export async function vote(
+  request: VoteRequest,
+  observe: Observer = () => {},
+  report: Reporter = () => {},
+): Promise<VoteResponse> {
+  const within = (stage: Stage) => (fraction: number) => report({ stage, fraction })
   const settings = modelSettings(request.model)
   const discover = discoverSettings(request.groups, settings)
   const choices = marginChoices(request, discover !== null)
@@ -42,9 +47,10 @@ export async function vote(request: VoteRequest, observe: Observer = () => {}): 
   const seed = request.seed ?? 0
   const model = engineModel(settings)
   const needs = choices.from === 'counts' && discover === null ? COUNTS_ALONE : needsOf(settings, discover)
-  const read = readPreferences(request, needs)
+  const read = readPreferences(request, needs, within('read'))
   requireVotable(request, read, choices.from)
   observe('read', sizesOf(read))
+  report({ stage: 'fit', fraction: 0 })
 
   const { preferences, discovery } = discoverGroups(read, model, discover, seed)
   const pooled = choices.pooling === 'pooled'
@@ -52,7 +58,7 @@ export async function vote(request: VoteRequest, observe: Observer = () => {}): 
   const found =
     choices.from === 'counts'
       ? marginsFromCounts(voters, pooled)
-      : marginsFromRewards(voters, await rewardsOf(voters, model, seed))
+      : marginsFromRewards(voters, await rewardsOf(voters, model, seed, within('fit')))
   const sizes = sizesOf(voters)
   observe('fit', sizes)
 
@@ -64,7 +70,7 @@ export async function vote(request: VoteRequest, observe: Observer = () => {}): 
       ...(read.source.kind === 'rewards' || needs === COUNTS_ALONE ? {} : { model: settings }),
       seed,
     },
-    ...describeVote(voters, found, voteOn(found.margins, rules, evidence), evidence),
+    ...describeVote(voters, found, voteOn(found.margins, rules, evidence, within('solve')), evidence),
     ...discoveryMember(preferences, discovery),
   }
   observe('solve', sizes)

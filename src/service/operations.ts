@@ -102,13 +102,13 @@ function run(operation: Operation, body: unknown, observe: Observer, report: Rep
     case 'fit':
       return fit(body as FitRequest, observe, report)
     case 'questions':
-      return questions(body as QuestionsRequest, observe)
+      return questions(body as QuestionsRequest, observe, report)
     case 'audit':
-      return audit(body as AuditRequest, observe)
+      return audit(body as AuditRequest, observe, report)
     case 'vote':
-      return vote(body as VoteRequest, observe)
+      return vote(body as VoteRequest, observe, report)
     case 'learn':
-      return learn(body as LearnRequest, observe)
+      return learn(body as LearnRequest, observe, report)
   }
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { addStored, type StoredComparisons } from '../engine/comparisons/stored.ts'
 import { type Span, sortedFilters } from './counts.ts'
@@ -53,11 +54,20 @@ export class CountsCache {
     if (found === undefined || found.epoch !== epoch || found.upTo > upTo) return count({ after: 0, upTo })
     return found.upTo === upTo
       ? found.counts
-      : addStored(found.counts, await count({ after: found.upTo, upTo }))
+      : unhurried(addStored(found.counts, await count({ after: found.upTo, upTo })))
   }
 
   forget(dataset: number): void {
     for (const [key, entry] of this.kept.entries()) if (entry.dataset === dataset) this.kept.delete(key)
+  }
+}
+
+/** Takes steps with room for others between them: all else that the process does would wait for millions of entries. */
+async function unhurried<T>(steps: Generator<void, T>): Promise<T> {
+  while (true) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    await setImmediate()
   }
 }
 

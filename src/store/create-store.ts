@@ -53,7 +53,7 @@ export function createStore(database: Database, uploadLimit: number): Store {
       turns.take(0, () =>
         database.transaction(async (statements) => {
           await statements.lock(0)
-          return makeDataset(statements, id, description, covariates)
+          return makeDataset(statements, database.kind === 'postgresql', id, description, covariates)
         }),
       ),
     list: (after, limit) => database.snapshot((statements) => listDatasets(statements, after, limit)),

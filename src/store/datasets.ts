@@ -1,13 +1,18 @@
 import { NAME_KINDS, type Tables } from './counts.ts'
 import type { Row, Statements } from './database.ts'
 import { StoreProblem } from './problem.ts'
-import { tablesSql } from './schema.ts'
+import { tablesSql, withoutIndexes } from './schema.ts'
 import type { Dataset } from './store.ts'
 import { noDataset } from './tables.ts'
 
-/** Makes an empty dataset. */
+/**
+ * Makes an empty dataset.
+ *
+ * @param indexed whether its tables have indexes
+ */
 export async function makeDataset(
   statements: Statements,
+  indexed: boolean,
   id: string,
   description: string | null,
   covariates: string[],
@@ -21,7 +26,8 @@ export async function makeDataset(
       'VALUES ($1::int, $2::text, $3::text, $4::text, $5::text)',
     [Number(key), id, description, JSON.stringify(covariates), createdAt],
   )
-  for (const sql of tablesSql(Number(key), covariates.length)) await statements.run(sql)
+  const tables = tablesSql(Number(key), covariates.length)
+  for (const sql of indexed ? tables : withoutIndexes(tables)) await statements.run(sql)
   return { id, description, covariates, createdAt, batches: 0, comparisons: 0 }
 }
 

@@ -40,6 +40,8 @@ export function embeddedQueue(database: Database, slots: number): JobQueue {
       line.push(id)
       handOut()
     },
+    // There is no other process.
+    async tellCancelled() {},
     async start(work) {
       // Where there is no room to say so, what ran waits all the same.
       const again = "UPDATE jobs SET status = 'queued' WHERE status = 'running'"

@@ -8,6 +8,8 @@ const HEARTBEAT = { heartbeatSeconds: 10, heartbeatRefreshSeconds: 3 }
 /** Of the connections that others have, a job's line takes these few. */
 const CONNECTIONS = 3
 const DAY = 86_400
+/** Where replicas tell each other which jobs were cancelled. */
+const CANCELLED = 'commonweal_cancelled'
 
 /**
  * The line that replicas share: pg-boss, in a schema of its own. What a job is, was sent and answers is in our tables;
@@ -44,27 +46,40 @@ export async function postgresQueue(
     retentionSeconds: 365 * DAY,
     deleteAfterSeconds: 3600,
   })
+  let stopListening = async () => {}
   return {
     shared: true,
     async add(id, statements) {
       await boss.send(QUEUE, null, { id, db: within(statements) })
     },
     added() {},
-    async start(perform) {
+    async tellCancelled(id, statements) {
+      await statements.run('SELECT pg_notify($1::text, $2::text)', [CANCELLED, id])
+    },
+    async start(perform, cancelled) {
+      // On a connection of its own, which pg-boss makes anew whenever it breaks.
+      const listening = await boss.getDb().listen?.(CANCELLED, cancelled, () => {})
+      stopListening = async () => listening?.close()
       const options = {
-        localConcurrency: slots,
         batchSize: 1,
         pollingIntervalSeconds: 1,
         // Jobs that come back after a death are not announced.
         notifyPollingIntervalSeconds: 1,
         heartbeatRefreshSeconds: HEARTBEAT.heartbeatRefreshSeconds,
       }
-      await boss.work(QUEUE, options, ([{ id }]) => perform(id))
+      for (let slot = 0; slot < slots; slot++) {
+        const worker: string = await boss.work(QUEUE, options, async ([{ id }]) => {
+          await perform(id)
+          // Jobs that came together were announced together: who has done one looks for the next at once.
+          boss.notifyWorker(worker)
+        })
+      }
     },
     async stop() {
       await boss.offWork(QUEUE, { wait: false })
     },
     async close() {
+      await stopListening()
       await boss.stop({ graceful: true, timeout: 20_000 })
     },
   }

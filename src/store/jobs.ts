@@ -65,11 +65,15 @@ export type JobQueue = {
   add(id: string, statements: Statements): Promise<void>
   /** Is told that the transaction is done. */
   added(id: string): void
+  /** Tells all processes, as soon as the transaction is done, that a job was cancelled. */
+  tellCancelled(id: string, statements: Statements): Promise<void>
   /**
    * Begins to hand out jobs, several at once: each to one process at a time, and again where the process died or
    * `perform` rejects.
+   *
+   * @param cancelled is told of jobs that were cancelled, in whatever process; now and then it is not
    */
-  start(perform: (id: string) => Promise<void>): Promise<void>
+  start(perform: (id: string) => Promise<void>, cancelled: (id: string) => void): Promise<void>
   /** Hands out no more. */
   stop(): Promise<void>
   /** Resolves when all that was handed out has been given back. */
@@ -79,9 +83,11 @@ export type JobQueue = {
 /** How many jobs there may be in line and running, and for how many seconds answers are kept. */
 export type JobLimits = { jobLimit: number; jobRetention: number }
 
-/** Progress is written so often, and a process looks so often whether its job was cancelled in another one. */
-const PROGRESS_MS = 250
-const LOOK_MS = 40
+/**
+ * So often progress is written, or, where there is none, it is looked whether the job is this process's still: the news
+ * that it was cancelled may be lost with a connection.
+ */
+const LOOK_MS = 250
 const RETRY_MS = 1000
 const SWEEP_MS = 60_000
 
@@ -168,17 +174,17 @@ export async function createJobs(
 
   /** Tells others how far a job is, and stops it where it is no longer this attempt's. */
   async function watch({ id, attempts }: Job, work: Work, stop: AbortController): Promise<void> {
-    const told = { at: -Infinity, what: '' }
+    let told = ''
     const mine = "WHERE id = $1::text AND attempts = $2::int AND status = 'running'"
     while (!stop.signal.aborted) {
       const { stage, fraction } = work.progress()
       const what = `${stage} ${fraction}`
       let found: Row[] | null = null
       try {
-        if (what !== told.what && performance.now() - told.at >= PROGRESS_MS) {
-          Object.assign(told, { at: performance.now(), what })
+        if (what !== told) {
           const sql = `UPDATE jobs SET stage = $3::text, fraction = $4::float8 ${mine} RETURNING id`
           found = await writing(id, (statements) => statements.run(sql, [id, attempts, stage, fraction]))
+          told = what
         } else if (queue.shared) {
           const sql = `SELECT id FROM jobs ${mine}`
           found = await database.snapshot((statements) => statements.run(sql, [id, attempts]))
@@ -291,7 +297,8 @@ export async function createJobs(
             "WHERE id = $1::text AND status IN ('queued', 'running') RETURNING id",
           [id, now()],
         )
-        if (ended.length === 0)
+        if (ended.length > 0) await queue.tellCancelled(id, statements)
+        else
           await statements.run(
             'UPDATE jobs SET expires_at = $2::text WHERE id = $1::text AND expires_at > $2::text',
             [id, now()],
@@ -313,7 +320,10 @@ export async function createJobs(
       return counts
     },
     async start(run) {
-      await queue.start((id) => perform(id, run))
+      await queue.start(
+        (id) => perform(id, run),
+        (id) => running.get(id)?.abort(),
+      )
     },
     async close() {
       closing = true

@@ -3,6 +3,7 @@ import t from 'tap'
 import { openIds } from '../../src/engine/comparisons/ids.ts'
 import { countPairs } from '../../src/engine/comparisons/pairs.ts'
 import { readComparisons } from '../../src/engine/comparisons/read.ts'
+import { addStored, type StoredComparisons } from '../../src/engine/comparisons/stored.ts'
 import { item, pairCounts, type Row, won } from '../helpers/fit.ts'
 
 /**
@@ -138,4 +139,74 @@ t.test('a soft label splits a comparison, whichever of the items is named first'
   t.same([...counts.losses], [5], 'to b: 3·2·0.75 + 0.5')
   t.same([...counts.ties], [1])
   t.equal(counts.comparisons, 5, 'weights do not count')
+})
+
+/** Counts of comparisons between some items by some groups, one of each kind of entry at most. */
+function storedOf(kinds: readonly [group: number, i: number, j: number, n: number][]): StoredComparisons {
+  const sums = new Map<string, number>()
+  for (const [group, i, j, n] of kinds)
+    if (i !== j) sums.set(JSON.stringify([group, Math.min(i, j), Math.max(i, j)]), n)
+  const entries = [...sums]
+    .map(([key, n]): number[] => [...JSON.parse(key), n])
+    .sort(([a, b, c], [x, y, z]) => a - x || b - y || c - z)
+  const names = (kind: string, columns: number[]) => {
+    const met = [...new Set(entries.flatMap((entry) => columns.map((column) => entry[column])))]
+    return met.sort((a, b) => a - b).map((k) => `${kind} ${String(k).padStart(3, '0')}`)
+  }
+  const groups = names('group', [0])
+  const items = names('item', [1, 2])
+  const place = (all: string[], kind: string, column: number) =>
+    Int32Array.from(entries, (entry) => all.indexOf(`${kind} ${String(entry[column]).padStart(3, '0')}`))
+  const count = (factor: number) => Float64Array.from(entries, ([, , , n]) => factor * n)
+  return {
+    groups,
+    items,
+    annotators: [],
+    group: place(groups, 'group', 0),
+    i: place(items, 'item', 1),
+    j: place(items, 'item', 2),
+    first: null,
+    annotator: null,
+    comparisons: count(1),
+    wins: count(2),
+    losses: count(3),
+    ties: count(4),
+    squares: null,
+    source: { dataset: 'd', groupBy: 'group', comparisons: entries.length, fingerprint: 'f' },
+  }
+}
+
+/** Each kind of entry by its names, with its sums. */
+function named({ groups, items, group, i, j, comparisons, wins, losses, ties }: StoredComparisons) {
+  return Array.from(i, (_, k) => [
+    `${groups[group[k]]}, ${items[i[k]]}, ${items[j[k]]}`,
+    [comparisons[k], wins[k], losses[k], ties[k]],
+  ]) as [string, number[]][]
+}
+
+t.test('counts are added entry by entry, in their order, and leave the old ones as they are', async (t) => {
+  const kinds = (most: number) =>
+    fc.array(fc.tuple(fc.nat(2), fc.nat(25), fc.nat(25), fc.integer({ min: 1, max: 9 })), { maxLength: most })
+  fc.assert(
+    fc.property(kinds(400), kinds(40), fc.boolean(), (many, few, turned) => {
+      const [old, more] = (turned ? [few, many] : [many, few]).map(storedOf)
+      const before = named(old)
+      const steps = addStored(old, more)
+      let step = steps.next()
+      while (step.done !== true) step = steps.next()
+      const sums = new Map(before)
+      for (const [key, values] of named(more))
+        sums.set(
+          key,
+          values.map((value, k) => value + (sums.get(key)?.[k] ?? 0)),
+        )
+      t.same(
+        named(step.value),
+        [...sums].sort(([a], [b]) => (a < b ? -1 : 1)),
+      )
+      t.same(named(old), before)
+      t.same(step.value.items, [...step.value.items].sort())
+    }),
+    { seed: 7, numRuns: 200 },
+  )
 })

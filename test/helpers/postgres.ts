@@ -19,7 +19,7 @@ export type PostgresServer = {
  *
  * @param home where the folder is made
  */
-export async function startPostgres(t: Test, home = tmpdir()): Promise<PostgresServer> {
+export async function startPostgres(t: Pick<Test, 'teardown'>, home = tmpdir()): Promise<PostgresServer> {
   const folder = mkdtempSync(join(home, 'commonweal-postgres-'))
   // PostgreSQL does not run as root.
   const owner = process.getuid?.() === 0 ? ownerOf('postgres') : null

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,23 +7,19 @@ import type { FastifyInstance } from 'fastify'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { JobDescription } from '../../schemas/jobs.ts'
+import type { Progress, Stage } from '../../src/engine/aggregate.ts'
+import { seededRandom } from '../../src/engine/numeric/random.ts'
+import { answer } from '../../src/service/operations.ts'
 import { eventsOf } from '../../src/service/server-sent-events.ts'
+import type { Operation } from '../../src/service/validate.ts'
 import type { Job, JobAnswer, JobStatus, Jobs, Run } from '../../src/store/jobs.ts'
 import { openStoreAndJobs } from '../../src/store/open.ts'
 import { build, misfit, post, refuses, type Served, serve, slow } from '../helpers/app.ts'
 import { type PostgresServer, startPostgres } from '../helpers/postgres.ts'
+import { until } from '../helpers/until.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (body: Uint8Array) => new TextDecoder().decode(body)
-
-/** Looks until something is so. */
-async function until<T>(look: () => Promise<T>, so: (found: T) => boolean): Promise<T> {
-  while (true) {
-    const found = await look()
-    if (so(found)) return found
-    await pause(10)
-  }
-}
 
 const over = ({ status }: { status: JobStatus }) => status !== 'queued' && status !== 'running'
 
@@ -259,7 +256,8 @@ function long(groups: number): string {
 
 const large = slow(3)
 const quick = { rewards: { east: { a: 1, b: 0 }, west: { a: 0, b: 1 } }, welfare: { function: 'nash' } }
-const asked = { 'content-type': 'application/json', prefer: 'respond-async' }
+const asking = { 'content-type': 'application/json' }
+const asked = { ...asking, prefer: 'respond-async' }
 
 const get = (app: FastifyInstance, url: string, headers: Record<string, string> = {}) =>
   app.inject({ method: 'GET', url, headers })
@@ -451,6 +449,78 @@ t.test('what cannot be is refused', async (t) => {
   )
 })
 
+/** Requests to every operation, each of some size: what it is called, and which stages it counts in. */
+function sizable(): [path: Operation, stages: Stage[], request: object][] {
+  const random = seededRandom(5)
+  const pick = (count: number) => Math.floor(random() * count)
+  const comparisons = Array.from({ length: 900 }, () => {
+    const winner = pick(9)
+    const loser = (winner + 1 + pick(8)) % 9
+    return { group: `g${pick(4)}`, winner: `i${winner}`, loser: `i${loser}`, annotator: `a${pick(20)}` }
+  })
+  const columns = Object.fromEntries(
+    (['group', 'winner', 'loser'] as const).map((member) => [member, comparisons.map((row) => row[member])]),
+  )
+  const rewards = Object.fromEntries(
+    Array.from({ length: 5 }, (_, g) => [
+      `g${g}`,
+      Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`i${i}`, random()])),
+    ]),
+  )
+  const pooled = { prior: { kind: 'pooled' } }
+  // With an item that no group ever prefers the population's deviation is estimated too.
+  const neverWinning = comparisons.slice(0, 40).map((row) => ({ ...row, loser: 'i9' }))
+  const choices = Array.from({ length: 60 }, () => {
+    const [x, y] = [0, 1].map(() => ({ a: 0.1 + random(), b: 0.1 + random() }))
+    const better = (u: typeof x) => Math.log(u.a) + 2 * Math.log(u.b) + random() / 4
+    return better(x) > better(y) ? { preferred: x, rejected: y } : { preferred: y, rejected: x }
+  })
+  const nash = { welfare: { function: 'nash' } }
+  const all: Stage[] = ['read', 'fit', 'solve']
+  return [
+    ['aggregate', all, { comparisons, ...nash }],
+    ['aggregate', all, { comparisons: columns, ...nash }],
+    ['aggregate', ['fit'], { comparisons, model: pooled, ...nash }],
+    ['aggregate', ['solve'], { rewards, welfare: { function: 'pareto-front' } }],
+    ['compare', all, { comparisons, welfare: [{ function: 'nash' }, { function: 'maximin' }] }],
+    ['fit', ['read', 'fit'], { comparisons }],
+    ['fit', ['fit'], { comparisons, model: pooled }],
+    ['fit', ['fit'], { comparisons: [...comparisons, ...neverWinning], model: pooled }],
+    ['questions', all, { comparisons, count: 12 }],
+    ['questions', all, { comparisons, count: 12, ...nash }],
+    ['audit', all, { comparisons, ...nash }],
+    ['audit', ['solve'], { rewards, welfare: { function: 'maximin' } }],
+    ['vote', ['read', 'solve'], { comparisons }],
+    ['vote', all, { comparisons, margins: { from: 'fits' } }],
+    ['learn', ['fit'], { choices }],
+  ]
+}
+
+t.test('every operation counts how far it is, and never goes back', async (t) => {
+  for (const [k, [operation, counting, request]] of sizable().entries()) {
+    const name = `${k}, ${operation}`
+    const reports: Progress[] = []
+    const body = new TextEncoder().encode(JSON.stringify(request))
+    const answered = await answer(operation, body, null, (progress) => reports.push(progress))
+    t.match(answered, { status: 200 }, name)
+    const stages: Stage[] = ['read', 'fit', 'solve']
+    const places = reports.map(({ stage, fraction }) => stages.indexOf(stage) + Math.min(fraction, 1 - 1e-9))
+    t.same(
+      places,
+      places.toSorted((a, b) => a - b),
+      `${name}: only on`,
+    )
+    t.ok(
+      reports.every(({ fraction }) => fraction >= 0 && fraction <= 1),
+      `${name}: from 0 to 1`,
+    )
+    for (const stage of counting) {
+      const fractions = reports.filter((report) => report.stage === stage).map(({ fraction }) => fraction)
+      t.ok(new Set(fractions).size > 2, `${name}: ${stage} counts: ${[...new Set(fractions)].slice(0, 9)}`)
+    }
+  }
+})
+
 // As processes.
 
 const fetched = async (served: Served, path: string, init: RequestInit = {}) =>
@@ -521,6 +591,62 @@ function replicas(t: Test, server: PostgresServer) {
     await jobs.create('fit', bytes('y'))
     await next(2)
     t.match(await jobs.find(id), { status: 'running', attempts: 2, answerStatus: null })
+  })
+
+  t.test('replicas tell each other what is cancelled, and notice where the news is lost', async (t) => {
+    const limits = { uploadLimit: 1e6, storeMemory: 128 * 1024 ** 2, jobLimit: 100, jobRetention: 3600 }
+    const config = { dataDirectory: null, databaseUrl: await server.database(), ...limits }
+    const [here, there] = await Promise.all([1, 2].map(() => openStoreAndJobs(config, 1, () => {})))
+    const client = new pg.Client(config.databaseUrl)
+    await client.connect()
+    t.teardown(async () => {
+      await client.end()
+      for (const { jobs, store } of [here, there]) {
+        await jobs.close()
+        await store.close()
+      }
+    })
+    const { run, next } = hands()
+    await here.jobs.start(run)
+    let made = 0
+    const begun = async () => {
+      await there.jobs.create('fit', bytes('x'))
+      return next(++made)
+    }
+    const stopped = ({ signal }: Hand) =>
+      until(
+        async () => signal.aborted,
+        (aborted) => aborted,
+      )
+
+    await client.query('LISTEN commonweal_cancelled')
+    const first = await begun()
+    const told = once(client, 'notification')
+    await there.jobs.cancel(first.job.id)
+    t.match(await told, [{ payload: first.job.id }])
+    await stopped(first)
+
+    const tell = (id: string) => client.query("SELECT pg_notify('commonweal_cancelled', $1)", [id])
+    const second = await begun()
+    await tell('another job')
+    await tell(second.job.id)
+    await stopped(second)
+    t.match(await there.jobs.find(second.job.id), { status: 'running' }, 'the news alone had it stop')
+
+    const third = await begun()
+    await client.query(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity ' +
+        "WHERE pid <> pg_backend_pid() AND query ~ 'LISTEN|pg_listening_channels'",
+    )
+    await there.jobs.cancel(third.job.id)
+    await stopped(third)
+
+    const fourth = await begun()
+    while (!fourth.signal.aborted) {
+      await tell(fourth.job.id)
+      await pause(20)
+    }
+    t.match(await there.jobs.find(fourth.job.id), { status: 'running' }, 'the news come again')
   })
 
   t.test('a database that goes away for a while costs no job its answer', async (t) => {
@@ -606,7 +732,8 @@ function replicas(t: Test, server: PostgresServer) {
       t.match(done, { status: 'succeeded', attempts: 2 }, 'an orderly end is no attempt')
       const answer = await fetched(last, `${taken}/result`)
       t.equal(answer.status, 200)
-      t.match(await answer.json(), { function: 'utilitarian' })
+      const wanted = await fetched(last, '/aggregate', { method: 'POST', headers: asking, body: long(6) })
+      t.equal(await answer.text(), await wanted.text(), 'as whoever waits would have been answered')
       last.child.kill('SIGTERM')
       t.equal(await last.exit, 0)
     },

@@ -2,6 +2,7 @@ import type { UtilitySettings } from '../../../schemas/policy.ts'
 import type { Welfare } from '../../../schemas/welfare.ts'
 import { aggregationOf } from '../aggregate.ts'
 import type { Aggregation } from '../answers/aggregation.ts'
+import { type Done, untold } from '../parts.ts'
 import { Problem } from '../problem.ts'
 import type { Anchor } from '../utilities/utilities.ts'
 import { type Situation, situationOf } from './situation.ts'
@@ -34,8 +35,12 @@ export type Rescaled = Omit<Alternative, 'choice' | 'instead'> & {
   own: boolean
 }
 
-/** The same under every scale and anchor; an item's anchor is among them where the request has one. */
-export async function rescaled(situation: Situation): Promise<Rescaled[]> {
+/**
+ * The same under every scale and anchor; an item's anchor is among them where the request has one.
+ *
+ * @param done told which part of them has been solved
+ */
+export async function rescaled(situation: Situation, done: Done = untold): Promise<Rescaled[]> {
   const { aggregation, welfare } = situation
   const { settings } = aggregation.choices
   const anchors =
@@ -43,6 +48,7 @@ export async function rescaled(situation: Situation): Promise<Rescaled[]> {
   const table: Rescaled[] = []
   for (const scale of SCALES) {
     for (const anchor of anchors) {
+      done(table.length / (SCALES.length * anchors.length))
       const own = scale === settings.utility.scale && anchor === settings.utility.anchor
       const solved = own
         ? { situation, refusal: null }

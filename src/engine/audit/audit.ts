@@ -1,5 +1,5 @@
 import type { AuditRequest, AuditResponse } from '../../../schemas/audit.ts'
-import { aggregationOf, type Observer } from '../aggregate.ts'
+import { aggregationOf, type Observer, type Reporter, type Stage } from '../aggregate.ts'
 import type { Discovery } from '../annotators/discover.ts'
 import { discoverGroups } from '../annotators/discovered-groups.ts'
 import { requireAnswerable } from '../answerable.ts'
@@ -8,7 +8,8 @@ import { discoveryMember } from '../answers/fits.ts'
 import { describeOptimum } from '../answers/optimum.ts'
 import { keyedById } from '../comparisons/ids.ts'
 import { plainRewards } from '../fitted.ts'
-import { type Preferences, readPreferences } from '../preferences.ts'
+import { inParts } from '../parts.ts'
+import { type Needs, type Preferences, readPreferences } from '../preferences.ts'
 import { invalidRequest, pointer } from '../problem.ts'
 import { rewardsOf } from '../rewards/rewards.ts'
 import {
@@ -35,6 +36,8 @@ import { type Transfers, transfersOf } from './transfers.ts'
 /** An audit solves thousands of problems: each has at most so many groups, and so many groups × items. */
 const MOST_GROUPS = 50
 const MOST_ENTRIES = 10_000
+/** What is counted as done: alternatives, influence, core, transfers, monotonicity and findings. */
+const PARTS = 6
 
 /**
  * Audits an aggregation: who moved the policy, who could do better alone, who is short of what, and which of the choices
@@ -42,7 +45,12 @@ const MOST_ENTRIES = 10_000
  *
  * @throws Problem
  */
-export async function audit(request: AuditRequest, observe: Observer = () => {}): Promise<AuditResponse> {
+export async function audit(
+  request: AuditRequest,
+  observe: Observer = () => {},
+  report: Reporter = () => {},
+): Promise<AuditResponse> {
+  const within = (stage: Stage) => (fraction: number) => report({ stage, fraction })
   const { welfare } = request
   if (welfare.function === 'pareto-front') {
     const detail = 'must be one that chooses: a pareto-front has no policy to audit'
@@ -61,35 +69,39 @@ export async function audit(request: AuditRequest, observe: Observer = () => {})
   const model = modelSettings(request.model)
   const discover = discoverSettings(request.groups, model)
   const needs = needsOf(model, discover)
-  const read = readPreferences(request, { ...needs, judgements: needs.judgements || 'where-named' })
+  const needed: Needs = { ...needs, judgements: needs.judgements || 'where-named' }
+  const read = readPreferences(request, needed, within('read'))
   const choices = choicesOf(request, read)
   const { seed } = choices.settings
   observe('read', sizesOf(read))
+  within('fit')(0)
 
   const { preferences, discovery } = discoverGroups(read, engineModel(model), discover, seed)
   requireFew(request, preferences, choices)
-  const fitted = await rewardsOf(preferences, engineModel(model), seed)
+  const fitted = await rewardsOf(preferences, engineModel(model), seed, within('fit'))
   const rewards = plainRewards(preferences, fitted)
   observe('fit', sizesOf(preferences))
 
+  const parts = inParts(PARTS, within('solve'))
+  parts(0)(0)
   const situation = await situationOf(aggregationOf(preferences, choices, rewards), welfare)
   const { rule, optimum, aggregation } = situation
   const { problem } = aggregation
-  const table = await rescaled(situation)
+  const table = await rescaled(situation, parts(0))
   const alternatives = await alternativesTo(situation, table)
   const homes = homesOf(preferences, discovery)
   const found: Found = {
-    influence: await influenceOf(problem, rule, seed),
-    core: await coreOf(problem, optimum.utilities),
+    influence: await influenceOf(problem, rule, seed, parts(1)),
+    core: await coreOf(problem, optimum.utilities, parts(2)),
     fairShares: fairSharesOf(problem, optimum.utilities),
-    transfers: await transfersOf(problem, optimum),
-    drops: await dropsOf(problem, rule, optimum.utilities),
+    transfers: await transfersOf(problem, optimum, parts(3)),
+    drops: await dropsOf(problem, rule, optimum.utilities, undefined, parts(4)),
     judged: judgedIn(situation, preferences.source, homes),
     sensitivity: sensitivityOf(situation, table),
     source: preferences.source,
     homes,
   }
-  const findings = await findingsOf(situation, found, alternatives, seed)
+  const findings = await findingsOf(situation, found, alternatives, seed, parts(5))
   const { settings, groups: _, ...headline } = describeOptimum(aggregation, welfare, optimum)
   observe('solve', sizesOf(preferences))
   return {

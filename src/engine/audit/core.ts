@@ -1,4 +1,5 @@
 import { solveMixedProgram } from '../numeric/mixed-program.ts'
+import { type Done, untold } from '../parts.ts'
 import { NoRoom } from '../welfare/gains.ts'
 import { maximin } from '../welfare/maximin.ts'
 import { optimise } from '../welfare/optimise.ts'
@@ -55,12 +56,18 @@ const NODES = 2000
  * Fain, Goel & Munagala, WINE 2016), as Nash welfare at temperature 0 always is.
  *
  * @param utilities x(p*); length G
+ * @param done told which part of the coalitions that may block has been solved for
  */
-export async function coreOf(problem: WelfareProblem, utilities: Float64Array): Promise<Core> {
+export async function coreOf(
+  problem: WelfareProblem,
+  utilities: Float64Array,
+  done: Done = untold,
+): Promise<Core> {
+  done(0)
   const all = Array.from(utilities, (_, g) => g)
   const everybody = deviationOf(problem, utilities, all)
   if (canEnumerate(problem)) {
-    const { blocking, solved } = strongest(problem, utilities, LISTED)
+    const { blocking, solved } = strongest(problem, utilities, LISTED, done)
     return { stable: blocking.length === 0, blocking, everybody, method: 'every-coalition', solved }
   }
   const { coalition, proven } = await searchCoalition(problem, utilities)
@@ -177,7 +184,7 @@ function largestOf({ items, utilities }: WelfareProblem, g: number): number {
  * The coalitions of largest t(S) > 1, exactly: those with the largest bounds are solved first, until no other can be
  * among the strongest.
  */
-function strongest(problem: WelfareProblem, utilities: Float64Array, wanted: number) {
+function strongest(problem: WelfareProblem, utilities: Float64Array, wanted: number, done: Done = untold) {
   const bounds = boundsOf(problem, utilities)
   const candidates: number[] = []
   for (let coalition = 1; coalition < bounds.length; coalition++)
@@ -194,6 +201,7 @@ function strongest(problem: WelfareProblem, utilities: Float64Array, wanted: num
       (bounds[coalition] <= weakest.ratio || weakest.ratio === Number.POSITIVE_INFINITY)
     )
       break
+    done(solved / candidates.length)
     const deviation = deviationOf(problem, utilities, membersOf(coalition))
     solved++
     if (!blocks(deviation)) continue

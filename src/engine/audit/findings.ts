@@ -1,4 +1,5 @@
 import type { Finding } from '../../../schemas/audit.ts'
+import type { Done } from '../parts.ts'
 import type { Preferences } from '../preferences.ts'
 import type { Alternative, Choice } from './alternatives.ts'
 import { rescaled } from './alternatives.ts'
@@ -42,12 +43,15 @@ const INFLUENCE_GROUPS = 7
 /**
  * Tells in plain sentences what of an audit deserves attention, and what causes it: every alternative to the request is
  * looked at, and a finding is put down to the choices without which it is gone.
+ *
+ * @param done told which part of the findings has been traced to its causes
  */
 export async function findingsOf(
   situation: Situation,
   found: Found,
   alternatives: readonly Alternative[],
   seed: number,
+  done: Done,
 ): Promise<Finding[]> {
   const statements = [
     ...dependsOnUnits(situation, found),
@@ -63,6 +67,7 @@ export async function findingsOf(
   ]
   const findings: Finding[] = []
   for (const { persists, about = [], ...statement } of statements) {
+    done(findings.length / statements.length)
     findings.push({ ...statement, ...(await causesOf(persists, about, alternatives)) })
   }
   const rank = { warning: 0, notice: 1, info: 2 }

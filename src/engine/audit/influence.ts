@@ -1,4 +1,5 @@
 import { type Random, seededRandom } from '../numeric/random.ts'
+import { type Done, untold } from '../parts.ts'
 import { NoGains } from '../welfare/gains.ts'
 import type { WelfareProblem } from '../welfare/problem.ts'
 import type { Rule } from '../welfare/rule.ts'
@@ -34,10 +35,19 @@ const LEAST_PAIRS = 8
  * all coalitions are solved. Above that orders are drawn, each together with its reverse (antithetic pairs: Mitchell,
  * Cooper, Frank & Holmes, J. Machine Learning Research 23, 2022), and the errors are those of the mean over pairs. In
  * each order the moves add up to p* − π, so the sum is exact all the same.
+ *
+ * @param done told which part of the coalitions, or of the orders, has been solved
  */
-export async function influenceOf(problem: WelfareProblem, rule: Rule, seed: number): Promise<Influence> {
+export async function influenceOf(
+  problem: WelfareProblem,
+  rule: Rule,
+  seed: number,
+  done: Done = untold,
+): Promise<Influence> {
   const game = policyGame(problem, rule)
-  return problem.groups <= EXACT_GROUPS ? overCoalitions(problem, game) : overOrders(problem, game, seed)
+  return problem.groups <= EXACT_GROUPS
+    ? overCoalitions(problem, game, done)
+    : overOrders(problem, game, seed, done)
 }
 
 type Game = {
@@ -68,12 +78,13 @@ function policyGame(problem: WelfareProblem, rule: Rule): Game {
 }
 
 /** φ_g = Σ_{S ∌ g} |S|! (G − |S| − 1)! / G! · (p*(S ∪ g) − p*(S)), a coalition at a time. */
-async function overCoalitions({ groups, items }: WelfareProblem, game: Game): Promise<Influence> {
+async function overCoalitions({ groups, items }: WelfareProblem, game: Game, done: Done): Promise<Influence> {
   const values = new Float64Array(groups * items)
   /** |S|! (G − |S| − 1)! / G!, by |S|. */
   const shares = [1 / groups]
   for (let size = 1; size < groups; size++) shares.push((shares[size - 1] * size) / (groups - size))
   for (let coalition = 0; coalition < 1 << groups; coalition++) {
+    done(coalition / (1 << groups))
     const members: number[] = []
     for (let g = 0; g < groups; g++) if ((coalition >> g) & 1) members.push(g)
     const policy = await game.policyOf(members)
@@ -87,7 +98,12 @@ async function overCoalitions({ groups, items }: WelfareProblem, game: Game): Pr
   return { values, errors: null, coalitions: solved, orders: 0, disagreeing }
 }
 
-async function overOrders({ groups, items }: WelfareProblem, game: Game, seed: number): Promise<Influence> {
+async function overOrders(
+  { groups, items }: WelfareProblem,
+  game: Game,
+  seed: number,
+  done: Done,
+): Promise<Influence> {
   const size = groups * items
   const affordable = SOLVED * Math.min(1, ENTRIES / size)
   const pairs = Math.max(LEAST_PAIRS, Math.round(affordable / (2 * groups)))
@@ -97,6 +113,7 @@ async function overOrders({ groups, items }: WelfareProblem, game: Game, seed: n
   const order = Array.from({ length: groups }, (_, g) => g)
   const everybody = await game.policyOf(order)
   for (let pair = 1; pair <= pairs; pair++) {
+    done((pair - 1) / pairs)
     shuffle(order, random)
     const moves = new Float64Array(size)
     await addMoves(order, everybody, game, items, moves)

@@ -1,3 +1,4 @@
+import { type Done, untold } from '../parts.ts'
 import type { WelfareProblem } from '../welfare/problem.ts'
 import type { Rule } from '../welfare/rule.ts'
 import { rangesOf } from '../welfare/table.ts'
@@ -23,17 +24,20 @@ const TOLERANCE = 1e-6
  * {@link FACTORS}. That is checked at these populations, and proves nothing of others.
  *
  * @param utilities x(p*); length G
- * @param groups those that are checked; all unless said
+ * @param groups those that are checked, ascending; all unless said
+ * @param done told which part of all groups has been checked
  */
 export async function dropsOf(
   problem: WelfareProblem,
   rule: Rule,
   utilities: Float64Array,
   groups: Iterable<number> = utilities.keys(),
+  done: Done = untold,
 ): Promise<Drop[]> {
   const ranges = rangesOf(problem)
   const drops: Drop[] = []
   for (const group of groups) {
+    done(group / problem.groups)
     for (const factor of FACTORS) {
       const sum = 1 + (factor - 1) * problem.population[group]
       const population = problem.population.map((n, g) => (g === group ? n * factor : n) / sum)

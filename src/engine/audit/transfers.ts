@@ -1,4 +1,5 @@
 import { type LinearProgramSolver, linearProgramSolver } from '../numeric/linear-program.ts'
+import { type Done, untold } from '../parts.ts'
 import type { Optimum, WelfareProblem } from '../welfare/problem.ts'
 import { rangesOf } from '../welfare/table.ts'
 
@@ -35,11 +36,15 @@ const LISTED = 20
  * A transfer of the total δ changes x by −δ/n_h and +δ/n_g, and as W is concave, W by λ·Δx = δ(λ_g/n_g − λ_h/n_h) at most.
  * So where members of the worse-off group count less, every transfer lowers W, for certain. Where they count more at p*, a
  * small transfer raises W if W is smooth there. It compares utilities of different groups, and so depends on their scale.
+ *
+ * @param done told which part of the transfers to be listed has been solved
  */
 export async function transfersOf(
   problem: WelfareProblem,
   { utilities, weights }: Optimum,
+  done: Done = untold,
 ): Promise<Transfers> {
+  done(0)
   const { groups, population } = problem
   const largest = rangesOf(problem).reduce((a, b) => Math.max(a, b))
   const worth = weights.map((weight, g) => weight / population[g])
@@ -56,7 +61,8 @@ export async function transfersOf(
   const gapOf = ([from, to]: [number, number]) => worth[from] - worth[to]
   disliked.sort((a, b) => gapOf(b) - gapOf(a) || a[0] - b[0] || a[1] - b[1])
   const solve = await linearProgramSolver()
-  const violations = disliked.slice(0, LISTED).map(([from, to]) => {
+  const violations = disliked.slice(0, LISTED).map(([from, to], k, list) => {
+    done(k / list.length)
     const amount = largestTransfer(problem, utilities, from, to, solve)
     const loss = amount * (worth[from] - worth[to])
     return { from, to, worthFrom: worth[from], worthTo: worth[to], amount, loss }

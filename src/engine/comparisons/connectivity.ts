@@ -205,3 +205,17 @@ function stronglyConnected(m: number, offsets: Int32Array, targets: Int32Array):
   }
   return component
 }
+
+/** The connectivity of a group with its items' names: components sorted within and among themselves. */
+export function namedConnectivity(graph: Connectivity, members: Int32Array, items: readonly string[]) {
+  const names = (locals: Int32Array) => Array.from(locals, (local) => items[members[local]]).sort(byCodeUnit)
+  return {
+    components: graph.components.map(names).sort((a, b) => byCodeUnit(a[0], b[0])),
+    undefeated: names(graph.undefeated),
+    winless: names(graph.winless),
+  }
+}
+
+function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -1,3 +1,4 @@
+import { type Done, inParts, untold } from '../parts.ts'
 import { invalidRequest, MAX_ERRORS, pointer, type RequestError } from '../problem.ts'
 import { type Ids, idFault, requireTable, sortIds } from './ids.ts'
 
@@ -84,6 +85,7 @@ export const WEIGHT_LIMIT = 1e12
  *
  * Open sets of ids take every name met and are then sorted; closed sets refuse unknown names.
  *
+ * @param done told which part of the rows has been read
  * @throws Problem `invalid-request` with up to 20 faults, each with its pointer
  */
 export function readComparisons(
@@ -91,9 +93,14 @@ export function readComparisons(
   groups: Ids,
   items: Ids,
   wanted: Wanted = OUTCOMES_ALONE,
+  done: Done = untold,
 ): Comparisons {
+  // Rows are taken apart; then there is a pass for each of the ids, and one for all else.
+  const passes = inParts(5, done)
   const faults = new Faults(Array.isArray(source), wanted.batch)
-  const columns = Array.isArray(source) ? columnsOfRows(source, faults) : columnsOfObject(source, wanted)
+  const columns = Array.isArray(source)
+    ? columnsOfRows(source, faults, passes(0))
+    : columnsOfObject(source, wanted)
   const length = lengthOf(columns)
   if (length === 0)
     throw invalidRequest([{ pointer: '/comparisons', detail: 'must hold at least one comparison' }])
@@ -102,9 +109,10 @@ export function readComparisons(
   const group =
     wanted.group === 'discovered'
       ? readNoGroups(columns.group, length, faults)
-      : readIds(columns.group, length, 'group', groups, wanted.group === 'required', faults)
-  const winner = readIds(columns.winner, length, 'winner', items, named, faults)
-  const loser = readIds(columns.loser, length, 'loser', items, named, faults)
+      : readIds(columns.group, length, 'group', groups, wanted.group === 'required', faults, passes(1))
+  const winner = readIds(columns.winner, length, 'winner', items, named, faults, passes(2))
+  const loser = readIds(columns.loser, length, 'loser', items, named, faults, passes(3))
+  passes(4)(0)
   const tie = readTies(columns.tie, faults)
   const preference = readNumbers(columns.preference, 'preference', preferenceFault, Number.NaN, faults)
   const count = readNumbers(columns.count, 'count', countFault, 1, faults)
@@ -176,13 +184,17 @@ class Faults {
   }
 }
 
+/** After so many rows it is told how many have been read. */
+const TOLD_ROWS = 2 ** 16
+
 /** The members that make a comparison, unless a model can do without. */
 const ESSENTIAL = ['group', 'winner', 'loser'] as const
 
-function columnsOfRows(rows: unknown[], faults: Faults): Columns {
+function columnsOfRows(rows: unknown[], faults: Faults, done: Done): Columns {
   const columns = {} as Columns
   for (const member of ESSENTIAL) columns[member] = new Array(rows.length)
   for (let k = 0; k < rows.length; k++) {
+    if (k % TOLD_ROWS === 0) done(k / rows.length)
     const row = rows[k]
     if (typeof row !== 'object' || row === null || Array.isArray(row)) {
       faults.addRow(k, 'must be an object')
@@ -265,6 +277,7 @@ function readIds(
   ids: Ids,
   required: boolean,
   faults: Faults,
+  done: Done = untold,
 ): Int32Array {
   const result = new Int32Array(length)
   if (column === undefined) {
@@ -273,6 +286,7 @@ function readIds(
   }
   const { index, names, closed } = ids
   for (let k = 0; k < length; k++) {
+    if (k % TOLD_ROWS === 0) done(k / length)
     const name = column[k] as string
     let id = index.get(name)
     if (id === undefined && (required || (name !== undefined && name !== null))) {

@@ -323,78 +323,127 @@ function judgementsOf(
   }
 }
 
+/** Entries to look at, or to copy, before whoever adds counts may do something else for a moment. */
+const STRIDE = 1 << 17
+/** Runs of so many entries are copied at once. */
+const LONG = 32
+
 /**
  * Adds further counts of the same kind to counts: what new batches bring to counts that are kept.
  *
- * Both are sorted, and stay so where names are added, since those are sorted too: one pass merges them.
+ * Both are sorted, and stay so where names are added, since those are sorted too. The further counts are few as a rule:
+ * each is looked for from where the last one was found, and what lies between two of them is copied at once. Readers may hold
+ * the old counts, which stay as they are.
+ *
+ * @returns steps of some milliseconds, the last of which has the result
  */
-export function addStored(old: StoredComparisons, more: StoredComparisons): StoredComparisons {
+export function* addStored(
+  old: StoredComparisons,
+  more: StoredComparisons,
+): Generator<void, StoredComparisons> {
   const groups = union(old.groups, more.groups)
   const items = union(old.items, more.items)
   const annotators = union(old.annotators, more.annotators)
-  const sides = [old, more].map((side) => ({
-    ...side,
-    group: renamed(side.group, side.groups, groups),
-    i: renamed(side.i, side.items, items),
-    j: renamed(side.j, side.items, items),
-    annotator: side.annotator === null ? null : renamed(side.annotator, side.annotators, annotators),
-  }))
-  const [a, b] = sides
+  function* inNames(side: StoredComparisons) {
+    const group = renamed(side.group, side.groups, groups)
+    yield
+    const i = renamed(side.i, side.items, items)
+    yield
+    const j = renamed(side.j, side.items, items)
+    yield
+    const annotator = side.annotator === null ? null : renamed(side.annotator, side.annotators, annotators)
+    yield
+    return { ...side, group, i, j, annotator }
+  }
+  const a = yield* inNames(old)
+  const b = yield* inNames(more)
   const compare = (x: number, y: number) =>
     a.group[x] - b.group[y] ||
     a.i[x] - b.i[y] ||
     a.j[x] - b.j[y] ||
     (a.first === null || b.first === null ? 0 : a.first[x] - b.first[y]) ||
     (a.annotator === null || b.annotator === null ? 0 : a.annotator[x] - b.annotator[y])
-  // fromA[k], fromB[k]: which entries of the two make entry k; −1 for none.
-  const fromA = new Int32Array(a.i.length + b.i.length)
-  const fromB = new Int32Array(fromA.length)
-  let length = 0
-  let x = 0
-  let y = 0
-  while (x < a.i.length || y < b.i.length) {
-    const order = x === a.i.length ? 1 : y === b.i.length ? -1 : compare(x, y)
-    fromA[length] = order <= 0 ? x++ : -1
-    fromB[length] = order >= 0 ? y++ : -1
-    length++
+
+  // place[y]: the first old entry that does not come before the y-th further one; same[y]: 1 where that is the very same.
+  const place = new Int32Array(b.i.length)
+  const same = new Uint8Array(b.i.length)
+  let length = a.i.length
+  for (let y = 0; y < place.length; y++) {
+    place[y] = firstFrom(y === 0 ? 0 : place[y - 1], a.i.length, (x) => compare(x, y) >= 0)
+    if (place[y] < a.i.length && compare(place[y], y) === 0) same[y] = 1
+    else length++
+    if (y % STRIDE === STRIDE - 1) yield
   }
-  const ints = (of: (side: (typeof sides)[number]) => Int32Array): Int32Array => {
-    const [left, right] = [of(a), of(b)]
-    const values = new Int32Array(new SharedArrayBuffer(4 * length))
-    for (let k = 0; k < length; k++) values[k] = fromA[k] >= 0 ? left[fromA[k]] : right[fromB[k]]
+  yield
+
+  function* column<T extends Int32Array | Float64Array>(left: T, right: T, values: T, adds: boolean) {
+    let from = 0
+    let at = 0
+    let since = 0
+    for (let y = 0; y <= place.length; y++) {
+      const until = y < place.length ? place[y] : left.length
+      while (from < until) {
+        const next = Math.min(until, from + STRIDE)
+        if (next - from >= LONG) values.set(left.subarray(from, next), at)
+        else for (let x = from; x < next; x++) values[at + x - from] = left[x]
+        at += next - from
+        from = next
+        if (at - since >= STRIDE) {
+          since = at
+          yield
+        }
+      }
+      if (y === place.length) break
+      values[at++] = same[y] === 0 ? right[y] : adds ? left[from] + right[y] : left[from]
+      from += same[y]
+    }
     return values
   }
-  const sums = (of: (side: (typeof sides)[number]) => Float64Array): Float64Array => {
-    const [left, right] = [of(a), of(b)]
-    const values = new Float64Array(new SharedArrayBuffer(8 * length))
-    for (let k = 0; k < length; k++)
-      values[k] = (fromA[k] >= 0 ? left[fromA[k]] : 0) + (fromB[k] >= 0 ? right[fromB[k]] : 0)
-    return values
-  }
+  const ints = (left: Int32Array, right: Int32Array) =>
+    column(left, right, new Int32Array(new SharedArrayBuffer(4 * length)), false)
+  const sums = (left: Float64Array, right: Float64Array) =>
+    column(left, right, new Float64Array(new SharedArrayBuffer(8 * length)), true)
   return {
     groups,
     items,
     annotators,
-    group: ints((side) => side.group),
-    i: ints((side) => side.i),
-    j: ints((side) => side.j),
-    first: a.first === null ? null : ints((side) => side.first as Int32Array),
-    annotator: a.annotator === null ? null : ints((side) => side.annotator as Int32Array),
-    comparisons: sums((side) => side.comparisons),
-    wins: sums((side) => side.wins),
-    losses: sums((side) => side.losses),
-    ties: sums((side) => side.ties),
+    group: yield* ints(a.group, b.group),
+    i: yield* ints(a.i, b.i),
+    j: yield* ints(a.j, b.j),
+    first: a.first === null || b.first === null ? null : yield* ints(a.first, b.first),
+    annotator: a.annotator === null || b.annotator === null ? null : yield* ints(a.annotator, b.annotator),
+    comparisons: yield* sums(a.comparisons, b.comparisons),
+    wins: yield* sums(a.wins, b.wins),
+    losses: yield* sums(a.losses, b.losses),
+    ties: yield* sums(a.ties, b.ties),
     squares:
-      a.squares === null
+      a.squares === null || b.squares === null
         ? null
         : {
-            all: sums((side) => (side.squares as SquaredWeights).all),
-            side: sums((side) => (side.squares as SquaredWeights).side),
-            sideSquared: sums((side) => (side.squares as SquaredWeights).sideSquared),
-            tie: sums((side) => (side.squares as SquaredWeights).tie),
+            all: yield* sums(a.squares.all, b.squares.all),
+            side: yield* sums(a.squares.side, b.squares.side),
+            sideSquared: yield* sums(a.squares.sideSquared, b.squares.sideSquared),
+            tie: yield* sums(a.squares.tie, b.squares.tie),
           },
     source: { ...more.source, comparisons: old.source.comparisons + more.source.comparisons },
   }
+}
+
+/** The first index from … to − 1 at which something holds that holds at all later ones; `to` for none. Near `from` it is quick. */
+function firstFrom(from: number, to: number, holds: (x: number) => boolean): number {
+  let low = from
+  let reach = 1
+  while (low + reach <= to && !holds(low + reach - 1)) {
+    low += reach
+    reach *= 2
+  }
+  let high = Math.min(low + reach - 1, to)
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (holds(middle)) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 /** All of two sorted lists of names, sorted. */
@@ -411,5 +460,7 @@ function renamed(own: Int32Array, names: readonly string[], all: readonly string
   if (names === all) return own
   const index = new Map(all.map((name, k) => [name, k]))
   const place = Int32Array.from(names, (name) => index.get(name) as number)
-  return own.map((k) => (k < 0 ? -1 : place[k]))
+  const indices = new Int32Array(own.length)
+  for (let k = 0; k < own.length; k++) indices[k] = own[k] < 0 ? -1 : place[own[k]]
+  return indices
 }

@@ -1,6 +1,6 @@
 import type { LearnRequest, LearnResponse } from '../../../schemas/learn.ts'
 import type { Welfare } from '../../../schemas/welfare.ts'
-import type { Observer } from '../aggregate.ts'
+import type { Observer, Reporter } from '../aggregate.ts'
 import { keyedById } from '../comparisons/ids.ts'
 import { choleskySemidefinite } from '../numeric/cholesky.ts'
 import { Problem } from '../problem.ts'
@@ -22,12 +22,17 @@ const STATIONARY = 1e-8
  *
  * @throws Problem `invalid-request`, `not-converged`
  */
-export function learn(request: LearnRequest, observe: Observer = () => {}): LearnResponse {
+export function learn(
+  request: LearnRequest,
+  observe: Observer = () => {},
+  report: Reporter = () => {},
+): LearnResponse {
+  report({ stage: 'read', fraction: 0 })
   const choices = readChoices(request)
   const { groups, mass, made } = choices
   const sizes = { groups: groups.length, items: mass.length }
   observe('read', sizes)
-  const profile = profileOf(choices)
+  const profile = profileOf(choices, (fraction) => report({ stage: 'fit', fraction }))
   const { fitted } = profile.best
   if (!fitted.unbounded && !(fitted.gradientNorm <= STATIONARY)) throw notConverged(fitted)
   const named = namedFits(choices, profile)

@@ -1,4 +1,5 @@
 import { peakOf } from '../numeric/peak.ts'
+import { type Done, inParts, untold } from '../parts.ts'
 import type { Choices } from './choices.ts'
 import { bestFit, type Fitted, refit } from './weights.ts'
 
@@ -32,13 +33,20 @@ const PEAK = 1e-7
 /**
  * The profile likelihood of the exponent ρ over [−10, 1] (Murphy & van der Vaart, J. Amer. Statist. Assoc. 95, 2000, on why
  * it may be used as a likelihood).
+ *
+ * @param done told which part of the steps has been taken: two at each exponent of the grid but the last, and then the
+ * search for the best and for both ends
  */
-export function profileOf(choices: Choices): Profile {
+export function profileOf(choices: Choices, done: Done = untold): Profile {
+  const steps = inParts(2 * GRID.length + 2, done)
+  let step = 0
+  const next = () => steps(step++)(0)
   let total = 0
   for (const mass of choices.mass) total += mass
   const counts: { starts: number; agreeing: number }[] = []
   const grid: Point[] = []
   for (const exponent of GRID) {
+    next()
     const { fitted, ...count } = bestFit(
       choices,
       exponent,
@@ -49,6 +57,7 @@ export function profileOf(choices: Choices): Profile {
   }
   // Back again, as a good point may be found on the far side first.
   for (let k = grid.length - 2; k >= 0; k--) {
+    next()
     const fitted = refit(choices, grid[k].exponent, [grid[k + 1].fitted])
     if (fitted.value > grid[k].fitted.value + 1e-12) grid[k] = { exponent: grid[k].exponent, fitted }
   }
@@ -62,6 +71,7 @@ export function profileOf(choices: Choices): Profile {
     ),
   })
   const around = grid.slice(Math.max(0, top - 1), top + 2)
+  next()
   const peak = peakOf(
     (exponent) => at(exponent, around).fitted.value,
     around[0].exponent,
@@ -78,6 +88,7 @@ export function profileOf(choices: Choices): Profile {
   const first = points.findIndex(within)
   const last = points.length - 1 - [...points].reverse().findIndex(within)
   const edge = (inside: Point, outside: Point): number => {
+    next()
     let [near, far] = [inside.exponent, outside.exponent]
     while (Math.abs(near - far) > FINE) {
       const middle = (near + far) / 2

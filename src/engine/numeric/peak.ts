@@ -6,8 +6,15 @@ const GOLDEN = (3 - Math.sqrt(5)) / 2
  * 1973, chapter 5).
  *
  * @param tolerance how far from the peak the answer may be
+ * @param settled told which part of the wanted digits is known
  */
-export function peakOf(f: (x: number) => number, from: number, to: number, tolerance: number): number {
+export function peakOf(
+  f: (x: number) => number,
+  from: number,
+  to: number,
+  tolerance: number,
+  settled: (part: number) => void = () => {},
+): number {
   let low = from
   let high = to
   // The best point, the second best, and the second best before that.
@@ -20,6 +27,7 @@ export function peakOf(f: (x: number) => number, from: number, to: number, toler
   let step = 0
   let stepBefore = 0
   while (Math.abs(best - (low + high) / 2) > tolerance - (high - low) / 2) {
+    settled(digits(to - from, high - low, 2 * tolerance))
     let parabolic = false
     if (Math.abs(stepBefore) > tolerance / 2) {
       const r = (best - second) * (atThird - atBest)
@@ -66,6 +74,11 @@ export function peakOf(f: (x: number) => number, from: number, to: number, toler
   return best
 }
 
+/** Which part of the way from one width to a smaller one has been gone, in digits. */
+function digits(from: number, now: number, to: number): number {
+  return from > to ? Math.min(1, Math.log(from / now) / Math.log(from / to)) : 1
+}
+
 /** How well the first round looks, in the units of the variables, and how far from there those after it. */
 const ROUGH = 0.05
 const NEAR = 1
@@ -76,6 +89,7 @@ const MAX_ROUNDS = 20
  * along the way that these took together (Powell, Comput. J. 7, 1964), until that gets no further.
  *
  * @param tolerance how far from the peak the answer may be, in each variable
+ * @param settled told which part of the wanted digits is known
  */
 export function peakOfMany(
   f: (x: readonly number[]) => number,
@@ -83,8 +97,11 @@ export function peakOfMany(
   low: number,
   high: number,
   tolerance: number,
+  settled: (part: number) => void = () => {},
 ): number[] {
   let x = [...from]
+  let known = 0
+  settled(known)
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const before = x
     const rough = round === 0 && x.length > 1
@@ -92,11 +109,14 @@ export function peakOfMany(
     const fine = rough ? Math.max(ROUGH, tolerance) : tolerance
     for (let k = 0; k < x.length; k++) {
       const at = (value: number) => x.map((old, l) => (l === k ? value : old))
-      x = at(peakOf((value) => f(at(value)), Math.max(low, x[k] - span), Math.min(high, x[k] + span), fine))
+      const [least, most] = [Math.max(low, x[k] - span), Math.min(high, x[k] + span)]
+      x = at(peakOf((value) => f(at(value)), least, most, fine, x.length === 1 ? settled : undefined))
     }
     if (x.length === 1) return x
     const way = x.map((value, k) => value - before[k])
     const length = Math.max(...way.map(Math.abs))
+    known = Math.max(known, digits(high - low, length, 2 * tolerance))
+    settled(known)
     if (!rough && length <= 2 * tolerance) return x
     // As far along it again as the cube allows, and twice as far at most.
     const room = Math.min(2, ...way.map((step, k) => (step > 0 ? (high - x[k]) / step : (low - x[k]) / step)))

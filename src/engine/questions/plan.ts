@@ -1,3 +1,4 @@
+import { type Done, untold } from '../parts.ts'
 import { ask, bestPair, type Design, type Pair } from './design.ts'
 
 /** A pair to compare in one of the designs, how often, and what that lowers the sum of the losses by. */
@@ -8,11 +9,14 @@ export type Question = Pair & { design: number; times: number }
  * greedy plan. A pair that is chosen several times is one question, at the place of the first.
  *
  * The designs are left where the answers are expected to leave them.
+ *
+ * @param done told which part of the comparisons has been chosen
  */
-export function planQuestions(designs: readonly Design[], count: number): Question[] {
+export function planQuestions(designs: readonly Design[], count: number, done: Done = untold): Question[] {
   const questions = new Map<string, Question>()
   const best = designs.map(bestPair)
   for (let asked = 0; asked < count; asked++) {
+    done(asked / count)
     let design = 0
     for (let d = 1; d < best.length; d++) if (best[d].gain > best[design].gain) design = d
     const { i, j, gain } = best[design]

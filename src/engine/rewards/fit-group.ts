@@ -4,7 +4,7 @@ import { maximiseWithJeffreys, withJeffreysPrior } from './jeffreys.ts'
 import type { Likelihood } from './likelihood.ts'
 import { type FeatureTable, linearLikelihood } from './linear-likelihood.ts'
 import { type Maximum, maximise, notConverged } from './maximise.ts'
-import type { OutcomeModel, Prior } from './model.ts'
+import type { OutcomeModel, OwnPrior } from './model.ts'
 import { type PairLikelihood, pairLikelihood } from './pair-likelihood.ts'
 import { withGaussianPrior, withPhantom } from './prior.ts'
 import { type RankingLikelihood, rankingLikelihood } from './ranking-likelihood.ts'
@@ -34,7 +34,7 @@ export type Fit = {
 export function posteriorOf(
   counts: Counts,
   model: OutcomeModel,
-  prior: Exclude<Prior, { kind: 'pooled' }>,
+  prior: OwnPrior,
   features: FeatureTable | null,
 ): { posterior: Likelihood; likelihood: DataLikelihood } {
   const likelihood = 'order' in counts ? rankingLikelihood(counts) : pairLikelihood(counts, model)
@@ -42,11 +42,7 @@ export function posteriorOf(
 }
 
 /** The log-posterior that a prior makes of a log-likelihood in rewards and extras. */
-export function priorTo(
-  data: DataLikelihood,
-  prior: Exclude<Prior, { kind: 'pooled' }>,
-  features: FeatureTable | null,
-): Likelihood {
+export function priorTo(data: DataLikelihood, prior: OwnPrior, features: FeatureTable | null): Likelihood {
   const inParameters = (likelihood: Likelihood) =>
     features === null ? likelihood : linearLikelihood(likelihood, features)
   switch (prior.kind) {
@@ -96,7 +92,7 @@ export function fitAt(maximum: Maximum, posterior: Likelihood, likelihood: DataL
  */
 export function fitBradleyTerry(
   counts: PairCounts,
-  prior: Exclude<Prior, { kind: 'pooled' }>,
+  prior: OwnPrior,
   model: OutcomeModel = { ties: 'half-win', positionEffect: false },
   last: Float64Array | null = null,
 ): Fit {
@@ -123,4 +119,15 @@ export function nearLast(start: Float64Array, items: Int32Array, last: Float64Ar
     if (!Number.isNaN(last[item])) near[local] = last[item]
   })
   return near
+}
+
+/** Where the search for a maximum begins: where the data say, but for reward weights, which begin at zero. */
+export function startOf(
+  { size, rewards, dense }: Likelihood,
+  { start, rewards: m }: DataLikelihood,
+): Float64Array {
+  if (!dense) return start
+  const linear = new Float64Array(size)
+  linear.set(start.subarray(m), rewards)
+  return linear
 }

@@ -31,3 +31,6 @@ export function extrasOf({ ties, positionEffect }: OutcomeModel): Extra[] {
     ...(ties === 'davidson' ? (['logTie'] as const) : []),
   ]
 }
+
+/** A prior by which each group is fitted on its own. */
+export type OwnPrior = Exclude<Prior, { kind: 'pooled' }>

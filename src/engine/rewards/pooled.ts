@@ -1,4 +1,5 @@
 import { peakOfMany } from '../numeric/peak.ts'
+import { type Done, untold } from '../parts.ts'
 import type { Covariance } from './covariance.ts'
 import { groupPosteriors } from './pooled-covariance.ts'
 import {
@@ -54,6 +55,7 @@ const SAME = 1e-10
  * @param populationDeviation σ; 'flat' for none, which asks that all data together have a finite estimate; null to
  *   estimate it
  * @param start of ψ_0
+ * @param done told which part of the digits of the deviations is known
  * @returns null where ψ_0 has no finite maximum
  */
 export function fitPooled(
@@ -62,6 +64,7 @@ export function fitPooled(
   standardDeviation: number | null,
   populationDeviation: number | 'flat' | null,
   start: Float64Array = new Float64Array(population.size),
+  done: Done = untold,
 ): PooledFit | null {
   const joint = newJoint(members, population, start)
   const chosen: Deviations = {
@@ -72,7 +75,7 @@ export function fitPooled(
     (of) => (of === 'tau' ? standardDeviation : populationDeviation) === null,
   )
   // What has no maximum here has none at other deviations.
-  if (free.length > 0 && !search(joint, chosen, free)) return null
+  if (free.length > 0 && !search(joint, chosen, free, done)) return null
   const found = maximiseJointly(joint, chosen, 0)
   if (found === null) return null
 
@@ -99,7 +102,7 @@ export function fitPooled(
 }
 
 /** Moves the free deviations to where the marginal likelihood is largest; false where there is no joint maximum. */
-function search(joint: Joint, chosen: Deviations, free: readonly ('tau' | 'sigma')[]): boolean {
+function search(joint: Joint, chosen: Deviations, free: readonly ('tau' | 'sigma')[], done: Done): boolean {
   const marginal = (at: Deviations) =>
     maximiseJointly(joint, at, WHILE_SEARCHING)?.logMarginal ?? Number.NEGATIVE_INFINITY
   if (marginal(chosen) === Number.NEGATIVE_INFINITY) return false
@@ -115,6 +118,7 @@ function search(joint: Joint, chosen: Deviations, free: readonly ('tau' | 'sigma
     low,
     high,
     PRECISION,
+    done,
   )
   Object.assign(chosen, deviationsAt(peak))
   if (free.includes('tau')) {

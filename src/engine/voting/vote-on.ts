@@ -1,3 +1,4 @@
+import { type Done, untold } from '../parts.ts'
 import { type Borda, borda } from './borda.ts'
 import { type Condorcet, condorcet } from './condorcet.ts'
 import { type Copeland, copeland } from './copeland.ts'
@@ -32,9 +33,15 @@ export type Vote = { condorcet: Condorcet; results: RuleResult[] }
  *
  * @param rules in the order in which results are wanted
  * @param evidence whether to list what happened to every single pair
+ * @param done told which part of the rules has been applied
  * @throws Problem `not-converged` where maximal lotteries cannot be certified
  */
-export function voteOn(margins: Margins, rules: readonly Rule[] = RULES, evidence = true): Vote {
+export function voteOn(
+  margins: Margins,
+  rules: readonly Rule[] = RULES,
+  evidence = true,
+  done: Done = untold,
+): Vote {
   const majorities = condorcet(margins)
   const [smith] = majorities.tiers
   let strongest: Int32Array | null = null
@@ -60,5 +67,9 @@ export function voteOn(margins: Margins, rules: readonly Rule[] = RULES, evidenc
         return maximalLottery(margins, smith)
     }
   }
-  return { condorcet: majorities, results: rules.map(chosen) }
+  const counted = (rule: Rule, k: number) => {
+    done(k / rules.length)
+    return chosen(rule)
+  }
+  return { condorcet: majorities, results: rules.map(counted) }
 }
