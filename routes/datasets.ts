@@ -1,5 +1,5 @@
-import type { FastifyPluginAsync, FastifySchema } from 'fastify'
-import Type, { type TSchema } from 'typebox'
+import type { FastifyPluginAsync } from 'fastify'
+import Type from 'typebox'
 import {
   AcceptedBatch,
   BatchList,
@@ -27,30 +27,17 @@ import {
 } from '../src/service/datasets.ts'
 import { refuseUploadType, UPLOAD_TYPES, upload } from '../src/service/uploads.ts'
 import { problem } from './engine.ts'
+import { json, noRoom, operationsOn } from './stored.ts'
 
 const params = Type.Object({ dataset: ref(Id) })
 const batchParams = Type.Object({ dataset: ref(Id), batch: Type.String() })
 const annotatorParams = Type.Object({ dataset: ref(Id), annotator: ref(Id) })
 
-/** A response in JSON. */
-export const json = (description: string, schema: TSchema) => ({
-  description,
-  content: { 'application/json': { schema: ref(schema) } },
+/** Makes the schema of an operation on datasets. */
+export const schemaOf = operationsOn('datasets', {
+  400: problem('The request is not valid'),
+  404: problem('There is no such dataset'),
 })
-
-/** The schema of an operation on datasets, with the refusals that all of them share. */
-export function schemaOf(
-  operation: { operationId: string; summary: string; description: string },
-  rest: Omit<FastifySchema, 'response'>,
-  response: Record<number, unknown>,
-): FastifySchema {
-  const common = {
-    400: problem('The request is not valid'),
-    404: problem('There is no such dataset'),
-    503: problem('The store does not answer, or the service is shutting down; see Retry-After'),
-  }
-  return { ...operation, tags: ['datasets'], ...rest, response: { ...response, ...common } }
-}
 
 export const datasetsRoutes: FastifyPluginAsync = async (app) => {
   app.post(
@@ -64,7 +51,7 @@ export const datasetsRoutes: FastifyPluginAsync = async (app) => {
             'A dataset grows by batches of comparisons, and is a source of preferences for the engine.',
         },
         { body: ref(NewDataset) },
-        { 201: json('It is there', DatasetSummary), 409: problem('The id is taken') },
+        { 201: json('It is there', DatasetSummary), 409: problem('The id is taken'), ...noRoom },
       ),
     },
     createDataset,
@@ -221,7 +208,7 @@ export const datasetsRoutes: FastifyPluginAsync = async (app) => {
             413: problem('The upload is too large'),
             415: problem('The body is of a type that is not understood'),
             422: problem('The Idempotency-Key was used for another batch'),
-            507: problem('There is no room'),
+            ...noRoom,
           },
         ),
       },

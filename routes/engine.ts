@@ -83,6 +83,7 @@ export function engineSchema(
         'The queue is full, or the service is shutting down; see Retry-After',
         problemDetails('overloaded', 'All workers are busy and the queue is full.'),
       ),
+      507: problem('There is no room for the job, and nothing was stored'),
     },
   }
 }

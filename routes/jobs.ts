@@ -1,9 +1,10 @@
-import type { FastifyPluginAsync, FastifySchema } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import Type from 'typebox'
 import { JobDescription, JobList, JobsQuery } from '../schemas/jobs.ts'
 import { ref } from '../schemas/ref.ts'
 import { answerOfJob, cancelJob, describeJob, listJobs, watchJob } from '../src/service/jobs.ts'
 import { jobExample, problem } from './engine.ts'
+import { operationsOn } from './stored.ts'
 
 const params = Type.Object({ job: Type.String({ description: 'The id of the job.' }) })
 
@@ -24,16 +25,7 @@ const events =
   `retry: 2000\n\nid: running-1-fit-0.4\nevent: progress\ndata: ${JSON.stringify(running)}\n\n` +
   `id: succeeded-1\nevent: end\ndata: ${JSON.stringify(finished)}\n\n`
 
-function schemaOf(
-  operation: { operationId: string; summary: string; description: string },
-  rest: Omit<FastifySchema, 'response'>,
-  response: Record<number | string, unknown>,
-): FastifySchema {
-  const common = {
-    503: problem('The store does not answer, or the service is shutting down; see Retry-After'),
-  }
-  return { ...operation, tags: ['jobs'], ...rest, response: { ...response, ...common } }
-}
+const schemaOf = operationsOn('jobs', {})
 
 const noJob = { 404: problem('There is no such job') }
 const job = (description: string, example: JobDescription) => ({

@@ -25,8 +25,9 @@ import {
   refreshWeights,
   unpinWeights,
 } from '../src/service/weights.ts'
-import { json, schemaOf } from './datasets.ts'
+import { schemaOf } from './datasets.ts'
 import { problem } from './engine.ts'
+import { json, noRoom } from './stored.ts'
 
 const params = Type.Object({ dataset: ref(Id), name: ref(Id) })
 const datasetParams = Type.Object({ dataset: ref(Id) })
@@ -62,6 +63,7 @@ export const weightsRoutes: FastifyPluginAsync = async (app) => {
         {
           200: json('Configuration and data are those of the latest version', PublishedWeights),
           201: json('A new version', PublishedWeights),
+          ...noRoom,
           409: problem('The weights are being computed by another request, or by the schedule'),
           422: problem('There is no such answer, with the proof; nothing is published'),
         },
@@ -102,6 +104,7 @@ export const weightsRoutes: FastifyPluginAsync = async (app) => {
         {
           200: json('Nothing has changed since the latest version', PublishedWeights),
           201: json('A new version', PublishedWeights),
+          ...noRoom,
           409: problem('The weights are being computed by another request, or by the schedule'),
           422: problem('There is no such answer now; the last version is still served, and says so'),
         },

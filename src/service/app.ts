@@ -70,7 +70,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   })
   // Before the threads, which would have to be ended where there is no store.
   const { store, jobs } = await openStoreAndJobs(config, jobSlots(config.workers), (error) =>
-    app.log.warn({ err: error }, 'the line of jobs is in trouble'),
+    app.log.warn({ err: error }, 'the store is in trouble, and goes on'),
   )
   const pool = startPool(config.workers, config.queueLimit)
   app.decorate('store', store)

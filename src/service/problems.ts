@@ -175,8 +175,9 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
   'out-of-space': {
     status: 507,
     title: 'There is no room',
-    meaning: 'The disk, or the memory that the store may use, is full. Nothing of the batch was stored.',
-    remedy: 'Have the operator make room (or raise STORE_MEMORY), and send the batch again.',
+    meaning:
+      'The disk that `detail` names, or the memory that the store may use, is full. Nothing of the request was stored; what was stored before can be read.',
+    remedy: 'Have the operator make room (or raise STORE_MEMORY), and send the request again.',
   },
   'store-unavailable': {
     status: 503,

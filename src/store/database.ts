@@ -52,4 +52,6 @@ export type Database = {
 /** The embedded engine that reads and writes files, for either store. */
 export type Reader = {
   run(sql: string): Promise<Row[]>
+  /** The texts of a query of one column, some at a time, for as long as somebody reads them. */
+  texts(sql: string): AsyncGenerator<string>
 }

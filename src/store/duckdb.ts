@@ -4,16 +4,22 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { DuckDBConnection, DuckDBInstance, DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import type { Column, Parameter, Row } from './database.ts'
-import { StoreProblem } from './problem.ts'
+import { diskFull, SERVICE_DISK, StoreProblem } from './problem.ts'
 import { literal } from './upload/sql.ts'
 
 /** DuckDB, opened so that statements reach no file but those in one folder. */
 export type Opened = {
-  instance: DuckDBInstance
   /** Where uploads are put. */
   spoolDirectory: string
+  /** Opens the database where it is not. */
+  connect(): Promise<DuckDBConnection>
+  /** Closes the database, all of whose connections must be closed, until the next one is wanted. */
+  shut(): void
   close(): Promise<void>
 }
+
+/** The database's file in a folder. */
+export const fileIn = (directory: string) => join(directory, 'commonweal.duckdb')
 
 /**
  * Opens a database.
@@ -29,36 +35,53 @@ export async function openDuckDb(directory: string | null, memory: number): Prom
   const home = directory ?? (temporary as string)
   const spoolDirectory = join(home, 'uploads')
   await mkdir(spoolDirectory, { recursive: true })
-  const path = directory === null ? ':memory:' : join(directory, 'commonweal.duckdb')
-  let instance: DuckDBInstance
-  try {
-    instance = await DuckDBInstance.create(path)
-  } catch (error) {
-    throw openingError(path, error as Error)
-  }
-  // Only now is it sure that nobody else is reading them.
-  for (const left of await readdir(spoolDirectory))
-    await rm(join(spoolDirectory, left), { recursive: true, force: true })
-  const connection = await instance.connect()
+  const path = directory === null ? ':memory:' : fileIn(directory)
   const settings = [
     `SET memory_limit = '${Math.floor(memory / 1024)}KiB'`,
     `SET temp_directory = ${literal(join(spoolDirectory, 'spill'))}`,
     // How many rows a file has is not known beforehand, and the guess makes it the side that is held in memory. Joins are
     // written with the small side last, and stay so.
     "SET disabled_optimizers = 'join_order,build_side_probe_side'",
+    // A checkpoint that finds no room breaks the database, so that those who know of the room decide on checkpoints.
+    "SET checkpoint_threshold = '1000TB'",
+    'PRAGMA disable_checkpoint_on_shutdown',
     'SET autoinstall_known_extensions = false',
     'SET autoload_known_extensions = false',
     `SET allowed_directories = [${literal(`${spoolDirectory}/`)}]`,
     'SET enable_external_access = false',
     'SET lock_configuration = true',
   ]
-  for (const setting of settings) await connection.run(setting)
-  connection.closeSync()
+  async function open(): Promise<DuckDBInstance> {
+    const instance = await DuckDBInstance.create(path)
+    const connection = await instance.connect()
+    for (const setting of settings) await connection.run(setting)
+    connection.closeSync()
+    return instance
+  }
+  let instance: DuckDBInstance | null = await open().catch((error) => {
+    throw openingError(path, error)
+  })
+  let opening: Promise<DuckDBInstance> | null = null
+  const opened = async () => {
+    opening ??= open().finally(() => {
+      opening = null
+    })
+    instance = await opening
+    return instance
+  }
+  const shut = () => {
+    instance?.closeSync()
+    instance = null
+  }
+  // Only now is it sure that nobody else is reading them.
+  for (const left of await readdir(spoolDirectory))
+    await rm(join(spoolDirectory, left), { recursive: true, force: true })
   return {
-    instance,
     spoolDirectory,
+    connect: async () => (instance ?? (await opened())).connect(),
+    shut,
     async close() {
-      instance.closeSync()
+      shut()
       if (temporary !== null) await rm(temporary, { recursive: true, force: true })
     },
   }
@@ -76,14 +99,24 @@ function openingError(path: string, error: Error): Error {
   return new Error(`the store ${path} cannot be opened: ${error.message}`)
 }
 
-/** The refusal that a full disk or memory amounts to; null for any other error. */
-export function outOfSpace(error: unknown): StoreProblem | null {
+/** The refusal that a full disk or memory, or a broken database, amounts to; null for any other error. */
+export function refusalOf(error: unknown): StoreProblem | null {
   const message = (error as Error).message ?? ''
-  if (/No space left|Disk quota exceeded/i.test(message))
-    return new StoreProblem('out-of-space', 'There is no room on the disk.')
-  if (/Out of Memory|failed to allocate|could not allocate/i.test(message))
-    return new StoreProblem('out-of-space', 'The store has not enough memory for this (STORE_MEMORY).')
+  if (isBroken(error))
+    return new StoreProblem('store-unavailable', 'The store is being opened anew, after a fault of its disk.')
+  if (/No space left|Disk quota exceeded|File too large/i.test(message)) return diskFull(SERVICE_DISK)
+  if (/Out of Memory|failed to allocate|could not allocate/i.test(message)) {
+    const detail =
+      'The store has not enough memory for this, nor the disk room for what does not fit, and nothing was stored: raise ' +
+      'STORE_MEMORY, or make room on the disk.'
+    return new StoreProblem('out-of-space', detail)
+  }
   return null
+}
+
+/** Whether the database refuses everything until it is opened anew. */
+export function isBroken(error: unknown): boolean {
+  return /^FATAL Error|database has been invalidated/.test((error as Error).message ?? '')
 }
 
 /** Runs a statement; resolves with its rows. */
@@ -143,6 +176,16 @@ export async function runNumbers(
   }
 }
 
+/** The texts of a query of one column, as they are found. */
+export async function* runTexts(connection: DuckDBConnection, sql: string): AsyncGenerator<string> {
+  const result = await connection.stream(sql)
+  while (true) {
+    const chunk = await result.fetchChunk()
+    if (chunk === null || chunk.rowCount === 0) return
+    yield chunk.getColumnValues(0).join('')
+  }
+}
+
 /** Columns of numbers that grow as chunks of them come. */
 export function growingColumns(types: readonly ('int' | 'float')[]) {
   let size = 4096
@@ -190,22 +233,26 @@ export async function appendRows(
   const types = described.columnTypes()
   const length = columns[0].values.length
   const appender = await connection.createAppender(table)
-  for (let from = 0; from < length; from += CHUNK_ROWS) {
-    const count = Math.min(CHUNK_ROWS, length - from)
-    const chunk = DuckDBDataChunk.create(types, count)
-    names.forEach((name, c) => {
-      const column = columns.find((one) => one.name === name)
-      const wide = types[c].toString() === 'BIGINT'
-      const values = new Array<DuckDBValue>(count)
-      for (let k = 0; k < count; k++) {
-        const value = column === undefined ? null : (column.values[from + k] ?? null)
-        values[k] = wide && typeof value === 'number' ? BigInt(value) : value
-      }
-      chunk.setColumnValues(c, values)
-    })
-    appender.appendDataChunk(chunk)
-    // A large batch takes its time: let others have their turn.
-    if (from % (16 * CHUNK_ROWS) === 15 * CHUNK_ROWS) await setImmediate()
+  try {
+    for (let from = 0; from < length; from += CHUNK_ROWS) {
+      const count = Math.min(CHUNK_ROWS, length - from)
+      const chunk = DuckDBDataChunk.create(types, count)
+      names.forEach((name, c) => {
+        const column = columns.find((one) => one.name === name)
+        const wide = types[c].toString() === 'BIGINT'
+        const values = new Array<DuckDBValue>(count)
+        for (let k = 0; k < count; k++) {
+          const value = column === undefined ? null : (column.values[from + k] ?? null)
+          values[k] = wide && typeof value === 'number' ? BigInt(value) : value
+        }
+        chunk.setColumnValues(c, values)
+      })
+      appender.appendDataChunk(chunk)
+      // A large batch takes its time: let others have their turn.
+      if (from % (16 * CHUNK_ROWS) === 15 * CHUNK_ROWS) await setImmediate()
+    }
+  } finally {
+    // It holds the database open.
+    appender.closeSync()
   }
-  appender.closeSync()
 }

@@ -43,10 +43,12 @@ export function embeddedQueue(database: Database, slots: number): JobQueue {
     // There is no other process.
     async tellCancelled() {},
     async start(work) {
-      const waiting = await database.transaction(async (statements) => {
-        await statements.run("UPDATE jobs SET status = 'queued' WHERE status = 'running'")
-        return statements.run("SELECT id FROM jobs WHERE status = 'queued' ORDER BY id")
-      })
+      // Where there is no room to say so, what ran waits all the same.
+      const again = "UPDATE jobs SET status = 'queued' WHERE status = 'running'"
+      await database.transaction((statements) => statements.run(again)).catch(() => {})
+      const waiting = await database.snapshot((statements) =>
+        statements.run("SELECT id FROM jobs WHERE status IN ('queued', 'running') ORDER BY id"),
+      )
       line.unshift(...waiting.map(({ id }) => String(id)).filter((id) => !line.includes(id)))
       perform = work
       handOut()

@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import type { Database, Row, Statements } from './database.ts'
 import { StoreProblem } from './problem.ts'
+import { withoutIndexes } from './schema.ts'
 import { Turns } from './turns.ts'
 
 export const JOB_STATUSES = ['queued', 'running', 'succeeded', 'failed', 'cancelled'] as const
@@ -110,7 +111,8 @@ export async function createJobs(
 
   await writing('', async (statements) => {
     await statements.lock(JOBS_LOCK)
-    for (const sql of SCHEMA) await statements.run(sql)
+    const schema = database.kind === 'embedded' ? withoutIndexes(SCHEMA) : SCHEMA
+    for (const sql of schema) await statements.run(sql)
   })
 
   async function find(id: string): Promise<Job> {
@@ -337,9 +339,10 @@ export async function createJobs(
 const JOBS_LOCK = -1
 
 const SCHEMA = [
-  'CREATE TABLE IF NOT EXISTS jobs (id TEXT COLLATE "C" PRIMARY KEY, operation TEXT NOT NULL, status TEXT NOT NULL, ' +
+  'CREATE TABLE IF NOT EXISTS jobs (id TEXT COLLATE "C" NOT NULL, operation TEXT NOT NULL, status TEXT NOT NULL, ' +
     'stage TEXT, fraction FLOAT8, attempts INT NOT NULL, created_at TEXT COLLATE "C" NOT NULL, started_at TEXT, ' +
     'finished_at TEXT COLLATE "C", expires_at TEXT COLLATE "C", answer_status INT)',
+  'CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_id ON jobs (id)',
   'CREATE TABLE IF NOT EXISTS job_contents (job TEXT NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL)',
   'CREATE INDEX IF NOT EXISTS job_contents_by_job ON job_contents (job)',
 ]

@@ -1,5 +1,5 @@
+import { createStore } from './create-store.ts'
 import type { Database } from './database.ts'
-import { createStore } from './datasets.ts'
 import { openEmbedded } from './embedded.ts'
 import { createJobs, type JobLimits, type Jobs } from './jobs.ts'
 import { embeddedQueue } from './jobs-embedded.ts'
@@ -19,16 +19,20 @@ export type StoreConfig = {
  * @throws Error that says what is in the way
  */
 export async function openStore(config: StoreConfig): Promise<Store> {
-  return createStore(await openDatabase(config), config.uploadLimit)
+  return createStore(await openDatabase(config, () => {}), config.uploadLimit)
 }
 
-/** The store, and the jobs that are kept in the same database; closed jobs first. */
+/**
+ * The store, and the jobs that are kept in the same database; closed jobs first.
+ *
+ * @param warn is told of what is in trouble, and goes on
+ */
 export async function openStoreAndJobs(
   config: StoreConfig & JobLimits,
   slots: number,
   warn: (error: Error) => void,
 ): Promise<{ store: Store; jobs: Jobs }> {
-  const database = await openDatabase(config)
+  const database = await openDatabase(config, warn)
   try {
     const queue =
       config.databaseUrl === null
@@ -44,8 +48,11 @@ export async function openStoreAndJobs(
   }
 }
 
-async function openDatabase({ dataDirectory, databaseUrl, storeMemory }: StoreConfig): Promise<Database> {
-  if (databaseUrl === null) return openEmbedded(dataDirectory, storeMemory)
+async function openDatabase(
+  { dataDirectory, databaseUrl, storeMemory }: StoreConfig,
+  warn: (error: Error) => void,
+): Promise<Database> {
+  if (databaseUrl === null) return openEmbedded(dataDirectory, storeMemory, warn)
   const { openPostgres } = await import('./postgres.ts')
   return openPostgres(databaseUrl, storeMemory)
 }

@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
-import type { Database, Parameter, Row, Statements } from './database.ts'
-import { schemaSql } from './datasets.ts'
+import { connectionsTo } from './connections.ts'
+import type { Database, Parameter, Reader, Row, Statements } from './database.ts'
 import { growingColumns, openDuckDb, runRows } from './duckdb.ts'
-import { StoreProblem } from './problem.ts'
+import { diskFull, StoreProblem } from './problem.ts'
+import { schemaSql } from './schema.ts'
 import { identifier, literal } from './upload/sql.ts'
 
 /** Serialises what replicas do when they start, and what they do to the list of datasets. */
@@ -35,15 +36,10 @@ export async function openPostgres(url: string, memory: number): Promise<Databas
   }
   const duck = await openDuckDb(null, memory)
   const { spoolDirectory } = duck
-  const files = {
-    async run(sql: string) {
-      const connection = await duck.instance.connect()
-      try {
-        return await runRows(connection, sql)
-      } finally {
-        connection.closeSync()
-      }
-    },
+  const connections = connectionsTo(duck, false)
+  const reader: Reader = {
+    run: (sql) => connections.use((connection) => runRows(connection, sql)),
+    texts: connections.texts,
   }
 
   async function within<T>(begin: string, work: (statements: Statements) => Promise<T>): Promise<T> {
@@ -51,7 +47,7 @@ export async function openPostgres(url: string, memory: number): Promise<Databas
     let broken: Error | undefined
     try {
       await client.query(begin)
-      const result = await work(statementsOf(client, files, spoolDirectory))
+      const result = await work(statementsOf(client, reader, spoolDirectory))
       await client.query('COMMIT')
       return result
     } catch (error) {
@@ -85,7 +81,7 @@ export async function openPostgres(url: string, memory: number): Promise<Databas
         )
       }
     },
-    reader: files,
+    reader,
     async dump(query, types) {
       const path = join(spoolDirectory, `dump-${randomUUID()}`)
       const client = await connected(pool)
@@ -104,7 +100,7 @@ export async function openPostgres(url: string, memory: number): Promise<Databas
     },
     async close() {
       await Promise.all([pool.end(), claims.end()])
-      await duck.close()
+      await connections.close()
     },
   }
 }
@@ -123,8 +119,9 @@ async function connected(pool: pg.Pool): Promise<pg.PoolClient> {
 /** The refusal that a lost or refused connection, or a full disk, amounts to; null for any other error. */
 function unavailable(error: unknown): StoreProblem | null {
   const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string }
-  if (code === '53100' || code === '53200')
-    return new StoreProblem('out-of-space', 'There is no room in the database.')
+  if (code === '53100') return diskFull('The disk of PostgreSQL')
+  if (code === '53200')
+    return new StoreProblem('out-of-space', 'PostgreSQL has not enough memory for this; nothing was stored.')
   const lost =
     /^(ECONN|EPIPE|ENOENT|ETIMEDOUT|57P0|08|53300)/.test(code) ||
     /Connection terminated|not queryable|timeout exceeded/.test(message)
@@ -153,11 +150,7 @@ async function migrate(pool: pg.Pool): Promise<void> {
 /** What each step of a count may take in the database's memory before it goes over its disk. */
 const COUNTING_MEMORY = '128MB'
 
-function statementsOf(
-  client: pg.PoolClient,
-  files: { run(sql: string): Promise<Row[]> },
-  spoolDirectory: string,
-): Statements {
+function statementsOf(client: pg.PoolClient, reader: Reader, spoolDirectory: string): Statements {
   const run = async (sql: string, parameters: readonly Parameter[] = []): Promise<Row[]> =>
     (await client.query(sql, parameters as unknown[])).rows
   return {
@@ -183,8 +176,8 @@ function statementsOf(
     async stage({ rows, columns, names: checkedNames }) {
       const path = join(spoolDirectory, `staged-${randomUUID()}`)
       try {
-        await files.run(`SELECT count(name) AS names FROM (${checkedNames})`)
-        await files.run(`COPY (${rows}) TO ${literal(path)} (FORMAT csv, HEADER false)`)
+        await reader.run(`SELECT count(name) AS names FROM (${checkedNames})`)
+        await reader.run(`COPY (${rows}) TO ${literal(path)} (FORMAT csv, HEADER false)`)
         const list = columns.map((name) => `${identifier(name)} ${stagedType(name)}`)
         await run(`CREATE TEMP TABLE staged (${list.join(', ')}) ON COMMIT DROP`)
         await pipeline(createReadStream(path), client.query(copyFrom('COPY staged FROM STDIN (FORMAT csv)')))

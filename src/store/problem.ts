@@ -38,6 +38,15 @@ export class StoreProblem extends Error {
   }
 }
 
+/** The disk on which uploads are, and the embedded store. */
+export const SERVICE_DISK = 'The disk of the service (of DATA_DIR, or, with PostgreSQL, of TMPDIR)'
+
+/** The refusal that a full disk amounts to; `disk` says which one is full. */
+export function diskFull(disk: string): StoreProblem {
+  const detail = `${disk} is full, and nothing was stored: make room on it, and send the request again.`
+  return new StoreProblem('out-of-space', detail)
+}
+
 /** The refusal of a batch, of which nothing is stored. */
 export function invalidRows(errors: readonly RowError[], complete: boolean): StoreProblem {
   const rows = new Set(errors.map(({ row }) => row)).size

@@ -74,8 +74,8 @@ export type Served = {
 }
 
 /** Starts `node src/server.ts` and waits until it listens; it is killed at the end of the test if it still runs. */
-export async function serve(t: Test, env: Record<string, string> = {}): Promise<Served> {
-  const { child, exit } = start(t, env)
+export async function serve(t: Test, env: Record<string, string> = {}, node?: string[]): Promise<Served> {
+  const { child, exit } = start(t, env, node)
   const log: Record<string, unknown>[] = []
   const waiting: (() => void)[] = []
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
@@ -94,9 +94,13 @@ export async function serve(t: Test, env: Record<string, string> = {}): Promise<
   return { port: Number(/:(\d+)$/.exec(listening.msg as string)?.[1]), child, log, logged, exit }
 }
 
-/** Starts `node src/server.ts`, whatever comes of it. */
-export function start(t: Test, env: Record<string, string>) {
-  const child = spawn(process.execPath, ['src/server.ts'], {
+/**
+ * Starts `node src/server.ts`, whatever comes of it.
+ *
+ * @param node the command that stands for `node`
+ */
+export function start(t: Test, env: Record<string, string>, node: string[] = [process.execPath]) {
+  const child = spawn(node[0], [...node.slice(1), 'src/server.ts'], {
     env: {
       ...process.env,
       HOST: '127.0.0.1',

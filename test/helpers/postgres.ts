@@ -14,9 +14,13 @@ export type PostgresServer = {
   restart(): Promise<void>
 }
 
-/** Starts a server on a socket in a folder of its own; both are gone at the end of the test. */
-export async function startPostgres(t: Pick<Test, 'teardown'>): Promise<PostgresServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'commonweal-postgres-'))
+/**
+ * Starts a server on a socket in a folder of its own; both are gone at the end of the test.
+ *
+ * @param home where the folder is made
+ */
+export async function startPostgres(t: Pick<Test, 'teardown'>, home = tmpdir()): Promise<PostgresServer> {
+  const folder = mkdtempSync(join(home, 'commonweal-postgres-'))
   // PostgreSQL does not run as root.
   const owner = process.getuid?.() === 0 ? ownerOf('postgres') : null
   if (owner !== null) chownSync(folder, owner.uid, owner.gid)

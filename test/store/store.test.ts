@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -365,6 +365,33 @@ function suite(t: Test, store: Store) {
         { row: 3, member: 'tie', pointer: '/2/tie' },
       ],
     })
+    // Unknown members, and what else is wrong, by the first hundred rows that have either.
+    const strange = Array.from({ length: 300 }, (_, k) =>
+      k % 2 === 0
+        ? good
+        : {
+            ...good,
+            ...(k % 3 === 0 ? { 'co/lour': 'red', size: 3 } : {}),
+            ...(k % 4 === 1 ? { count: 0 } : {}),
+          },
+    )
+    const told = strange
+      .flatMap((row, k) => [
+        ...('count' in row ? [[k + 1, 'count', `/${k}/count`]] : []),
+        ...('size' in row ? [[k + 1, 'co/lour', `/${k}/co~1lour`]] : []),
+        ...('size' in row ? [[k + 1, 'size', `/${k}/size`]] : []),
+      ])
+      .filter(([row], _, all) => new Set(all.map(([r]) => r).filter((r) => r <= row)).size <= 100)
+    await ingest(store, id, 'ndjson', lines(strange)).then(
+      () => t.fail('was accepted'),
+      ({ kind, errors }) => {
+        t.equal(kind, 'invalid-rows')
+        t.same(
+          errors.map(({ row, member, pointer }: Record<string, unknown>) => [row, member, pointer]),
+          told,
+        )
+      },
+    )
     t.match(await store.find(id), { comparisons: 0, batches: 0 }, 'nothing was stored')
     await append(store, id, [good])
     t.same(plain(await store.counts(queryOf(id))).items, ['a', 'b'], 'not even the ids of what was refused')
@@ -410,7 +437,7 @@ function suite(t: Test, store: Store) {
         'an unknown member',
         'ndjson',
         '{"winner":"a","loser":"b","colour":"red"}\n',
-        /"colour" are no members/,
+        /Row 1, colour: is neither a member of a comparison nor a covariate/,
       ],
     ]
     for (const [name, type, content, says] of cases) {
@@ -529,6 +556,41 @@ function suite(t: Test, store: Store) {
     await t.rejects(ingest(store, plainPairs, 'csv', 'best,loser\na,b\n', { columns: { winner: 'first' } }), {
       message: /no column "first", which is to hold winner; its columns are best, loser/,
     })
+  })
+
+  t.test('numbers in files are ids by their digits', async (t) => {
+    const numbers = await dataset(store)
+    await ingest(
+      store,
+      numbers,
+      'ndjson',
+      '{"winner":17,"loser":"18","annotator":1e3,"context":1.0,"region":true}\n',
+    )
+    await ingest(store, numbers, 'ndjson', '{"winner":"17","loser":18,"annotator":"1000","context":null}\n')
+    const parquet = async (columns: string) => {
+      const { DuckDBInstance } = await import('@duckdb/node-api')
+      const path = join(t.testdir(), 'numbers.parquet')
+      const connection = await (await DuckDBInstance.create()).connect()
+      await connection.run(`COPY (SELECT ${columns}) TO '${path}' (FORMAT parquet)`)
+      connection.closeSync()
+      return readFileSync(path)
+    }
+    const typed =
+      '17::BIGINT AS winner, 18.0::DOUBLE AS loser, 1000.0::FLOAT AS annotator, 1.50::DECIMAL(5, 2) AS context'
+    await ingest(store, numbers, 'parquet', await parquet(typed))
+    const stored = await store.counts(queryOf(numbers, { groupBy: null, annotators: true }))
+    t.same(stored.items, ['17', '18'])
+    t.same(
+      stored.annotators,
+      ['1000', '1000.0'],
+      'text files are taken at their word, columns of numbers by value',
+    )
+    t.same(
+      (await store.counts(queryOf(numbers, { groupBy: 'context' }))).groups
+        .filter((name) => name !== null)
+        .sort(),
+      ['1.0', '1.50'],
+    )
   })
 
   t.test('what is erased is gone from everywhere', async (t) => {

@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises'
+import { pointer } from '../../engine/problem.ts'
 import type { Reader } from '../database.ts'
-import { outOfSpace } from '../duckdb.ts'
+import { refusalOf } from '../duckdb.ts'
 import { invalidRows, MAX_BAD_ROWS, type RowError, StoreProblem } from '../problem.ts'
 import { FORMATS, type Layout, MEMBERS, type Member } from './formats.ts'
 import { BAD_ROW, canonical, checked, idFaults, rulesOf } from './rules.ts'
@@ -66,7 +67,9 @@ export async function openFile(
   }
   const used = new Set(source.values())
   const others = there.filter((column) => !used.has(column))
-  if (others.length > 0 && !format.ignoresOthers) throw unknownColumns(others)
+  const refused = others.length > 0 && !format.ignoresOthers
+  // Of a file with columns each row is as the first; of NDJSON it is told which rows have them, and what else is wrong.
+  if (refused && type !== 'ndjson') throw unknownColumns(others)
 
   const fields = [...source].map(([member, column]) => ({
     member,
@@ -77,7 +80,7 @@ export async function openFile(
   const members = canonical(fields, layout)
   const rules = rulesOf(members, layout)
   const base = `SELECT ${members.map(({ name, raw }) => `${raw} AS ${identifier(name)}`).join(', ')} FROM ${file}`
-  return {
+  const reading = {
     ...checked(base, members, rules),
     names: namesQuery(
       base,
@@ -86,17 +89,40 @@ export async function openFile(
     faults: faultsQuery(base, rules),
     ignoredColumns: others,
   }
+  if (refused)
+    throw badRows([...(await faultsIn(reader, reading)), ...(await unknownIn(reader, path, others))])
+  return reading
 }
 
 /** The faults of a file's first bad rows; empty where there are none. */
 export async function faultsIn(reader: Reader, reading: Reading): Promise<RowError[]> {
-  const found = await reader.run(reading.faults)
-  return found.map(({ row, member, detail }) => ({
-    pointer: `/${Number(row) - 1}/${member}`,
-    detail: String(detail),
-    row: Number(row),
-    member: String(member),
-  }))
+  return (await reader.run(reading.faults)).map(({ row, member, detail }) =>
+    faultAt(Number(row), String(member), String(detail)),
+  )
+}
+
+/** The members that make no sense, in the first rows of an NDJSON file that have any. */
+async function unknownIn(reader: Reader, path: string, others: readonly string[]): Promise<RowError[]> {
+  const unknown = `list_filter(json_keys(json), lambda name: name IN (${others.map(literal).join(', ')}))`
+  const found = await reader.run(
+    `WITH numbered AS (SELECT row_number() OVER () AS row, ${unknown} AS unknown FROM read_ndjson_objects(${literal(path)})), ` +
+      `bad AS (SELECT * FROM numbered WHERE len(unknown) > 0 ORDER BY row LIMIT ${MAX_BAD_ROWS}) ` +
+      'SELECT row::float8 AS row, unnest(unknown) AS member FROM bad ORDER BY row',
+  )
+  const detail = 'is neither a member of a comparison nor a covariate of the dataset'
+  return found.map(({ row, member }) => faultAt(Number(row), String(member), detail))
+}
+
+function faultAt(row: number, member: string, detail: string): RowError {
+  return { pointer: pointer(row - 1, member), detail, row, member }
+}
+
+/** The refusal of a file for its first bad rows, of which it has some. */
+export function badRows(faults: RowError[]): StoreProblem {
+  const rows = [...new Set(faults.map(({ row }) => row))].sort((a, b) => a - b)
+  const last = rows[MAX_BAD_ROWS - 1] ?? Number.POSITIVE_INFINITY
+  const first = faults.filter(({ row }) => row <= last).sort((a, b) => a.row - b.row)
+  return invalidRows(first, rows.length < MAX_BAD_ROWS)
 }
 
 /** What a failure of the reader says of the file: which lines are at fault where it has lines, and never its path. */
@@ -106,8 +132,8 @@ export async function problemOfFile(
   type: FileType,
   error: unknown,
 ): Promise<Error> {
-  const full = outOfSpace(error)
-  if (full !== null) return full
+  const refusal = refusalOf(error)
+  if (refusal !== null) return refusal
   const message = (error as Error).message ?? ''
   if (type === 'ndjson') {
     const lines = await linesAtFault(reader, path)

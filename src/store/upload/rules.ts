@@ -29,7 +29,7 @@ export function canonical(
   const { texts, outcomes } = FORMATS[layout.format]
   const columns = new Map(fields.map(({ member, column }) => [member, identifier(column)]))
   const types = new Map(fields.map(({ member, type }) => [member, type]))
-  const text = (member: string) => `CAST(${columns.get(member)} AS VARCHAR)`
+  const text = (member: string) => textOf(String(columns.get(member)), String(types.get(member)))
   const result: Field[] = []
   const add = (name: string, raw: string, value: string = identifier(name)) => {
     result.push({ name, raw, value })
@@ -58,6 +58,13 @@ export function canonical(
     add('timestamp', timestampText(columns, types, outcomes !== null), MICROSECONDS)
   for (const { member } of fields) if (/^c\d+$/.test(member)) add(member, text(member))
   return result
+}
+
+/** A value as text; a whole number by its digits, also where a column has room for fractions. */
+function textOf(column: string, type: string): string {
+  const text = `CAST(${column} AS VARCHAR)`
+  if (!/^(FLOAT|DOUBLE|DECIMAL)/.test(type)) return text
+  return `CASE WHEN ${column} = trunc(${column}) AND abs(${column}) < 1e15 THEN CAST(CAST(${column} AS BIGINT) AS VARCHAR) ELSE ${text} END`
 }
 
 /** A text that may be too long for an id, or have line breaks, by its digest. */

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
-import { StoreProblem } from '../problem.ts'
+import { diskFull, SERVICE_DISK, StoreProblem } from '../problem.ts'
 
 /** An upload on disk. */
 export type Spooled = {
@@ -94,7 +94,6 @@ function problemOfStream(error: NodeJS.ErrnoException): Error {
       'unreadable-file',
       `The upload is not gzip that can be unpacked: ${error.message}.`,
     )
-  if (error.code === 'ENOSPC' || error.code === 'EDQUOT')
-    return new StoreProblem('out-of-space', 'There is no room on the disk for the upload.')
+  if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes(error.code ?? '')) return diskFull(SERVICE_DISK)
   return error
 }
