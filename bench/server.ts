@@ -12,8 +12,9 @@ export type Server = {
   stop(): Promise<void>
 }
 
-/** Starts the service. */
-export const startService = () => start(new URL('../src/server.ts', import.meta.url))
+/** Starts the service, with a store in memory unless `env` says otherwise. */
+export const startService = (env: Record<string, string> = {}) =>
+  start(new URL('../src/server.ts', import.meta.url), env)
 
 /** Starts the route that only validates and echoes. */
 export const startEcho = () => start(new URL('echo.ts', import.meta.url))
@@ -21,10 +22,17 @@ export const startEcho = () => start(new URL('echo.ts', import.meta.url))
 /** Starts the route that only compares a tag. */
 export const startPoll = () => start(new URL('poll.ts', import.meta.url))
 
-async function start(script: URL): Promise<Server> {
+async function start(script: URL, env: Record<string, string> = {}): Promise<Server> {
   const port = await freePort()
   const child = spawn(process.execPath, [script.pathname], {
-    env: { ...process.env, HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'silent', DATA_DIR: ':memory:' },
+    env: {
+      ...process.env,
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      LOG_LEVEL: 'silent',
+      DATA_DIR: ':memory:',
+      ...env,
+    },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const url = `http://127.0.0.1:${port}`

@@ -68,6 +68,28 @@ export function createStore(database: Database, uploadLimit: number): Store {
     }),
   )
 
+  // Many small writers ask at once. Those who ask while a question is on its way share the next one, so that each hears of
+  // what was there when it asked.
+  const covariates = new Groups<string, null, readonly string[]>(async (id, items) => {
+    const tables = await database.snapshot((statements) => tablesOf(statements, id))
+    return items.map(() => tables.covariates)
+  })
+  const remembered = new Groups<string, string, { batch: Batch; digest: string } | null>((id, keys) =>
+    database.snapshot(async (statements) => {
+      const { key } = await tablesOf(statements, id)
+      const rows = await statements.run(
+        `SELECT ${BATCH_COLUMNS}, digest, client_key FROM batches WHERE dataset = $1::int AND ` +
+          'client_key IN (SELECT unnest($2::text[]))',
+        [key, keys],
+      )
+      const found = new Map(rows.map((row) => [row.client_key, row]))
+      return keys.map((name) => {
+        const row = found.get(name)
+        return row === undefined ? null : { batch: batchOf(row), digest: String(row.digest) }
+      })
+    }),
+  )
+
   const weights = createWeightStore(database, tablesOf, writing)
 
   return {
@@ -149,17 +171,9 @@ export function createStore(database: Database, uploadLimit: number): Store {
       }
     },
 
-    covariates: async (id) => (await database.snapshot((statements) => tablesOf(statements, id))).covariates,
+    covariates: (id) => covariates.add(id, null),
 
-    remembered: (dataset, key) =>
-      database.snapshot(async (statements) => {
-        const tables = await tablesOf(statements, dataset)
-        const [row] = await statements.run(
-          `SELECT ${BATCH_COLUMNS}, digest FROM batches WHERE dataset = $1::int AND client_key = $2::text`,
-          [tables.key, key],
-        )
-        return row === undefined ? null : { batch: batchOf(row), digest: String(row.digest) }
-      }),
+    remembered: (dataset, key) => remembered.add(dataset, key),
 
     append: (dataset, rows, identity) => groups.add(dataset, { rows, identity }),
 

@@ -15,7 +15,7 @@ export type PostgresServer = {
 }
 
 /** Starts a server on a socket in a folder of its own; both are gone at the end of the test. */
-export async function startPostgres(t: Test): Promise<PostgresServer> {
+export async function startPostgres(t: Pick<Test, 'teardown'>): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), 'commonweal-postgres-'))
   // PostgreSQL does not run as root.
   const owner = process.getuid?.() === 0 ? ownerOf('postgres') : null
