@@ -34,8 +34,8 @@ writeFileSync(file, JSON.stringify({ comparisons }))
 
 const autocannon = fileURLToPath(import.meta.resolve('autocannon'))
 
-/** Batches a second, all of them acknowledged. */
-async function rate(url: string): Promise<number> {
+/** Sends batches for a while; how many were acknowledged, and in how many seconds. */
+async function load(url: string): Promise<{ batches: number; seconds: number }> {
   const options = [
     '--json',
     '--method',
@@ -45,12 +45,12 @@ async function rate(url: string): Promise<number> {
     '--input',
     file,
   ]
-  const load = ['--connections', String(writers), '--duration', String(SECONDS)]
-  const { stdout } = await promisify(execFile)(process.execPath, [autocannon, ...options, ...load, url])
+  const size = ['--connections', String(writers), '--duration', String(SECONDS)]
+  const { stdout } = await promisify(execFile)(process.execPath, [autocannon, ...options, ...size, url])
   const result = JSON.parse(stdout)
   if (result.non2xx + result.errors > 0)
     throw new Error(`${result.non2xx + result.errors} batches to ${url} failed`)
-  return result['2xx'] / result.duration
+  return { batches: result['2xx'], seconds: result.duration }
 }
 
 const postgres = await startPostgres({ teardown: (end) => ends.push(end) })
@@ -75,9 +75,12 @@ try {
       })
       if (made.status !== 201) throw new Error(await made.text())
       const url = `${service.url}/datasets/d/comparisons`
-      await rate(url)
-      const rates: number[] = []
-      for (let round = 0; round < ROUNDS; round++) rates.push(await rate(url))
+      const runs = [await load(url)]
+      for (let round = 0; round < ROUNDS; round++) runs.push(await load(url))
+      const acknowledged = runs.reduce((sum, { batches }) => sum + batches, 0)
+      const { batches } = (await (await fetch(`${service.url}/datasets/d`)).json()) as { batches: number }
+      if (batches < acknowledged) throw new Error(`${acknowledged} batches acknowledged, ${batches} stored`)
+      const rates = runs.slice(1).map((run) => run.batches / run.seconds)
       rates.sort((a, b) => a - b)
       const median = quantile(rates, 0.5)
       const range = `${figure(rates[0])} – ${figure(rates[ROUNDS - 1])}`
