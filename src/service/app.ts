@@ -33,6 +33,7 @@ import { ServiceProblem } from './problems.ts'
 import { recordWhenOver } from './record.ts'
 import { nothingAt, pathOf, refuse, refuseMessage } from './refuse.ts'
 import { startSchedule } from './schedule.ts'
+import { watchAnswer, watchBody } from './standing-still.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -62,6 +63,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
       reply.header('X-Request-Id', request.id)
       request.facts = {}
       recordWhenOver(request, reply)
+      watchBody(request, reply)
       refuse(error, request, reply)
     },
     clientErrorHandler(error, socket) {
@@ -119,6 +121,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   app.addHook('onRequest', (request, reply, done) => {
     request.facts = {}
     recordWhenOver(request, reply)
+    watchBody(request, reply)
     reply.header('X-Request-Id', request.id)
     if (app.draining && request.routeOptions.url !== '/health/live') {
       done(new ServiceProblem('shutting-down', 'The service is shutting down.'))
@@ -127,8 +130,9 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     // Before the body, which is of no use where there is nothing to take it.
     done(request.is404 ? refusalOfPath(request, reply) : undefined)
   })
-  app.addHook('onSend', (_request, reply, _payload, done) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     if (app.draining) reply.header('Connection', 'close')
+    watchAnswer(request, reply, payload)
     done()
   })
   app.setErrorHandler(refuse)

@@ -16,6 +16,8 @@ export type Config = {
   dataDirectory: string | null
   /** The PostgreSQL database that is used instead; null for the embedded store. */
   databaseUrl: string | null
+  /** How long a client may stand still in the middle of a body or of an answer, in seconds. */
+  clientTimeout: number
   /** Largest upload to a dataset, packed or unpacked, in bytes. */
   uploadLimit: number
   /** The most memory that the embedded database takes, as a store or to read files, in bytes. */
@@ -55,6 +57,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     logLevel: env.LOG_LEVEL || 'info',
     dataDirectory: env.DATA_DIR === ':memory:' ? null : env.DATA_DIR || 'data',
     databaseUrl: env.DATABASE_URL || null,
+    clientTimeout: integer('CLIENT_TIMEOUT', 30, 1, 86_400),
     uploadLimit: integer('UPLOAD_LIMIT', 4 * 1024 ** 3, 1024, Number.MAX_SAFE_INTEGER),
     storeMemory: integer('STORE_MEMORY', 1024 ** 3, 64 * 1024 ** 2, Number.MAX_SAFE_INTEGER),
     jobLimit: integer('JOB_LIMIT', 100, 1, 100_000),

@@ -52,8 +52,9 @@ const KINDS: Record<ServiceProblemKind, Kind> = {
   'too-slow': {
     status: 408,
     title: 'The request took too long to arrive',
-    meaning: 'The headers were not complete after a minute.',
-    remedy: 'Send the request in one go.',
+    meaning:
+      'The headers were not complete after a minute, or the body stood still for longer than CLIENT_TIMEOUT.',
+    remedy: 'Send the request in one go, over a connection that carries it.',
   },
   'no-finite-estimate': {
     status: 422,

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RETRY_AFTER } from './compute.ts'
+import { lingerAfter } from './linger.ts'
 import { problemDetails, problemOf, ServiceProblem, type ServiceProblemKind } from './problems.ts'
 
 /** What Fastify's own errors, and a connection that breaks off in the middle of a body, are called here. */
@@ -22,8 +23,7 @@ export function refuse(error: FastifyError | Error, request: FastifyRequest, rep
     kind === undefined ? error : new ServiceProblem(kind, detailOf(kind, request)),
   )
   if (found === 'internal') request.log.error({ err: error }, 'the service failed')
-  // What is left of the body is not waited for.
-  if (details.status === 413) reply.header('Connection', 'close')
+  lingerAfter(request, reply)
   if (details.status === 503) reply.header('Retry-After', String(RETRY_AFTER))
   request.facts.problem = found
   // As bytes, because Fastify would add a charset, which the media type does not have, to a string.

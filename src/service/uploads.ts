@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { UploadQuery } from '../../schemas/datasets.ts'
 import { invalidRequest } from '../engine/problem.ts'
 import { StoreProblem } from '../store/problem.ts'
-import type { Batch, Identity } from '../store/store.ts'
+import type { Batch, Identity, Store } from '../store/store.ts'
 import { type Layout, MEMBERS, type Member } from '../store/upload/formats.ts'
 import type { FileType } from '../store/upload/reading.ts'
 import { collect, spool } from '../store/upload/spool.ts'
@@ -43,19 +43,10 @@ export async function upload(request: UploadRequest, reply: FastifyReply) {
   validateQuery(UploadQuery, query)
   const key = idempotencyKey(request)
   const covariates = await store.covariates(dataset)
-  const release = key === null ? async () => {} : await store.claim(dataset, key)
-  if (release === null) {
-    const detail = `A batch with the Idempotency-Key "${key}" is being read at the moment.`
-    throw new StoreProblem('batch-in-flight', detail)
-  }
-  try {
-    const { batch, replayed, ignoredColumns } = await accept(request, dataset, covariates, key, query)
-    if (replayed) reply.header('Idempotency-Replayed', 'true')
-    reply.code(201).header('Location', `/datasets/${encodeURIComponent(dataset)}/batches/${batch.id}`)
-    return { dataset, batch, ...(ignoredColumns.length > 0 ? { ignoredColumns } : {}) }
-  } finally {
-    await release()
-  }
+  const { batch, replayed, ignoredColumns } = await accept(request, dataset, covariates, key, query)
+  if (replayed) reply.header('Idempotency-Replayed', 'true')
+  reply.code(201).header('Location', `/datasets/${encodeURIComponent(dataset)}/batches/${batch.id}`)
+  return { dataset, batch, ...(ignoredColumns.length > 0 ? { ignoredColumns } : {}) }
 }
 
 type Accepted = { batch: Batch; replayed: boolean; ignoredColumns: string[] }
@@ -78,13 +69,6 @@ async function accept(
       .update(JSON.stringify([digest, type, Object.entries(query).sort()]))
       .digest('hex'),
   })
-  const before = async (identity: Identity): Promise<Accepted | null> => {
-    const found = key === null ? null : await store.remembered(dataset, key)
-    if (found === null) return null
-    if (found.digest === identity.digest) return { batch: found.batch, replayed: true, ignoredColumns: [] }
-    const detail = `The Idempotency-Key "${key}" was used for another batch.`
-    throw new StoreProblem('idempotency-key-reused', detail)
-  }
 
   if (type === 'json') {
     if (Object.keys(query).length > 0) {
@@ -95,22 +79,51 @@ async function accept(
     requireLength(request, limit)
     const bytes = await collect(body, limit, gzip)
     const identity = identified(createHash('sha256').update(bytes).digest('hex'))
-    const replayed = await before(identity)
-    if (replayed !== null) return replayed
-    const rows = await request.server.pool.readBatch(bytes, covariates)
-    return { batch: await store.append(dataset, rows, identity), replayed: false, ignoredColumns: [] }
+    return once(store, dataset, identity, async () => {
+      const rows = await request.server.pool.readBatch(bytes, covariates)
+      return { ...(await store.append(dataset, rows, identity)), ignoredColumns: [] }
+    })
   }
   requireLength(request, uploadLimit)
   const file = await spool(body, store.spoolDirectory, uploadLimit, gzip)
   try {
     const identity = identified(file.digest)
-    const replayed = await before(identity)
-    if (replayed !== null) return replayed
-    const layout = layoutOf(query, covariates)
-    const { ignoredColumns, ...batch } = await store.ingest(dataset, file, type, layout, identity)
-    return { batch, replayed: false, ignoredColumns }
+    return await once(store, dataset, identity, () =>
+      store.ingest(dataset, file, type, layoutOf(query, covariates), identity),
+    )
   } finally {
     await file.remove()
+  }
+}
+
+/**
+ * Stores a batch, unless one with its key has been stored. The key is taken only now that the whole batch is here: who sends
+ * slowly keeps nobody waiting.
+ */
+async function once(
+  store: Store,
+  dataset: string,
+  { key, digest }: Identity,
+  write: () => Promise<Batch & { ignoredColumns: string[] }>,
+): Promise<Accepted> {
+  const written = async (): Promise<Accepted> => {
+    const { ignoredColumns, ...batch } = await write()
+    return { batch, replayed: false, ignoredColumns }
+  }
+  if (key === null) return written()
+  const release = await store.claim(dataset, key)
+  if (release === null) {
+    const detail = `A batch with the Idempotency-Key "${key}" is being read at the moment.`
+    throw new StoreProblem('batch-in-flight', detail)
+  }
+  try {
+    const found = await store.remembered(dataset, key)
+    if (found === null) return await written()
+    if (found.digest === digest) return { batch: found.batch, replayed: true, ignoredColumns: [] }
+    const detail = `The Idempotency-Key "${key}" was used for another batch.`
+    throw new StoreProblem('idempotency-key-reused', detail)
+  } finally {
+    await release()
   }
 }
 

@@ -42,7 +42,7 @@ export async function refreshWeights(request: FastifyRequest<OfWeights>, reply: 
 }
 
 /** What a training job polls. */
-export async function readWeights(
+export function readWeights(
   request: FastifyRequest<OfWeights & { Querystring: VersionQuery }>,
   reply: FastifyReply,
 ) {
@@ -140,21 +140,47 @@ function sendRefusal(request: FastifyRequest, reply: FastifyReply, { status, bod
   return reply.code(status).type('application/problem+json').send(Buffer.from(body))
 }
 
-/**
- * Sends a version (null for the one that is served) under a strong ETag: its number, and the stamp of all else that the answer
- * tells. A client that has it gets a 304, for which nothing is read but a small row, as a rule from memory.
- */
-async function send(request: FastifyRequest<OfWeights>, reply: FastifyReply, version: number | null) {
+/** Sends a version; null for the one that is served. */
+function send(
+  request: FastifyRequest<OfWeights>,
+  reply: FastifyReply,
+  version: number | null,
+): FastifyReply | Promise<FastifyReply> {
   const { weights } = request.server.store
   const { dataset, name } = request.params
-  const published = await weights.find(dataset, name)
+  const answer = (published: Published) => sendIfChanged(request, reply, published, version)
+  // What is in memory is not waited for: promises would be a good part of what a poll costs.
+  const known = weights.known(dataset, name)
+  return known !== null ? answer(known) : weights.find(dataset, name).then(answer)
+}
+
+/**
+ * Sends under a strong ETag: the number of the version, and the stamp of all else that the answer tells. A client that has it
+ * gets a 304, for which nothing is read but a small row, as a rule from memory.
+ */
+function sendIfChanged(
+  request: FastifyRequest<OfWeights>,
+  reply: FastifyReply,
+  published: Published,
+  version: number | null,
+): FastifyReply | Promise<FastifyReply> {
   const wanted = version ?? published.pinned ?? published.latest
   const tag = `"${wanted}-${published.stamp}"`
   reply.header('ETag', tag).header('Cache-Control', 'private, no-cache')
   const reads = request.method === 'GET' || request.method === 'HEAD'
   if (reads && matches(request.headers['if-none-match'], tag)) return reply.code(304).send()
-  const { answer, computedAt, fingerprint } = await weights.version(dataset, name, wanted)
-  const head = JSON.stringify({ dataset, name, version: wanted, computedAt, fingerprint, ...told(published) })
+  return sendWhole(request, reply, published, wanted)
+}
+
+async function sendWhole(
+  { server, params }: FastifyRequest<OfWeights>,
+  reply: FastifyReply,
+  published: Published,
+  version: number,
+): Promise<FastifyReply> {
+  const { dataset, name } = params
+  const { answer, computedAt, fingerprint } = await server.store.weights.version(dataset, name, version)
+  const head = JSON.stringify({ dataset, name, version, computedAt, fingerprint, ...told(published) })
   // The answer goes in as the text that it is kept as: it may be long, and a thousand jobs ask at once.
   return reply.type('application/json').send(Buffer.from(`${head.slice(0, -1)},"result":${answer}}`))
 }

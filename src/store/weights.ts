@@ -42,6 +42,8 @@ export type Latest = { published: Published; version: Version }
 export type WeightStore = {
   /** What is served under a name. Of what another replica changed it may not hear for {@link FRESH_MS}. */
   find(dataset: string, name: string): Promise<Published>
+  /** What `find` would find, where it is in memory; null where it would have to ask. */
+  known(dataset: string, name: string): Published | null
   /** The latest version as it is now, whichever is served; null where nothing is published under the name. */
   latest(dataset: string, name: string): Promise<Latest | null>
   /** By name, from the one after `after`. */
@@ -100,6 +102,9 @@ const COLUMNS =
   'name, latest, pinned, every_seconds, after_comparisons, last_refresh, fingerprint, stamp, seen_epoch, seen_up_to'
 const WHERE = 'WHERE dataset = $1::int AND name = $2::text'
 
+/** What is looked for, what was found once it was, and until when it is believed. */
+type Kept = { found: Promise<Published>; published: Published | null; until: number }
+
 /** Keeps published weights in the database of the datasets. */
 export function createWeightStore(
   database: Database,
@@ -108,7 +113,7 @@ export function createWeightStore(
 ): WeightStore & { forget(): void } {
   // What polls ask for again and again. Other replicas do not tell of their changes, so there it is kept for a moment only.
   const freshFor = database.kind === 'embedded' ? Number.POSITIVE_INFINITY : FRESH_MS
-  const kept = new Map<string, { found: Promise<Published>; until: number }>()
+  const kept = new Map<string, Kept>()
   const writing: typeof inTurn = async (id, work) => {
     try {
       return await inTurn(id, work)
@@ -116,27 +121,38 @@ export function createWeightStore(
       kept.clear()
     }
   }
+  const idOf = (dataset: string, name: string) => JSON.stringify([dataset, name])
+  const fresh = (dataset: string, name: string): Kept | null => {
+    const entry = kept.get(idOf(dataset, name))
+    return entry !== undefined && performance.now() < entry.until ? entry : null
+  }
   const reading = <T>(id: string, work: (statements: Statements, key: number) => Promise<T>) =>
     database.snapshot(async (statements) => work(statements, (await tablesOf(statements, id)).key))
 
   return {
     find(dataset, name) {
-      const id = JSON.stringify([dataset, name])
-      const known = kept.get(id)
-      const now = performance.now()
-      if (known !== undefined && now < known.until) return known.found
+      const known = fresh(dataset, name)
+      if (known !== null) return known.found
       const found = reading(dataset, async (statements, key) =>
         publishedOf(await rowOf(statements, key, name)),
       )
       if (kept.size >= KEPT_MOST) kept.clear()
       // Kept before it is there, so that all who ask meanwhile wait for one answer, and a change in between drops it.
-      const entry = { found, until: now + freshFor }
+      const entry: Kept = { found, published: null, until: performance.now() + freshFor }
+      const id = idOf(dataset, name)
       kept.set(id, entry)
-      found.catch(() => {
-        if (kept.get(id) === entry) kept.delete(id)
-      })
+      found.then(
+        (published) => {
+          entry.published = published
+        },
+        () => {
+          if (kept.get(id) === entry) kept.delete(id)
+        },
+      )
       return found
     },
+
+    known: (dataset, name) => fresh(dataset, name)?.published ?? null,
 
     latest: (dataset, name) =>
       reading(dataset, async (statements, key) => {

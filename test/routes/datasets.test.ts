@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -8,6 +9,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGzip, gzipSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import { LINGER_BYTES } from '../../src/service/linger.ts'
 import { build, misfit, post, refuses, serve, start } from '../helpers/app.ts'
 
 const ROWS = [
@@ -416,24 +418,13 @@ t.test('an upload beyond the limit is refused, however it comes, and takes no me
     wanted,
     'ten gigabytes, by what it says',
   )
-  // The service stops listening while the client still writes, which may be all that the client hears of it.
-  const refused = async (headers: Record<string, string>, body: () => Readable) => {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await send(service.port, headers, body())
-      } catch (error) {
-        if (attempt === 10 || !['EPIPE', 'ECONNRESET'].includes((error as NodeJS.ErrnoException).code ?? ''))
-          throw error
-      }
-    }
-  }
   const large = () => Readable.from(csvOf(64))
-  t.match(await refused(CSV, large), wanted, 'in chunks, without end in sight')
+  t.match(await send(service.port, CSV, large()), wanted, 'in chunks, without end in sight')
   const bomb = () => Readable.from(csvOf(512)).pipe(createGzip())
   const packed = { ...CSV, 'content-encoding': 'gzip' }
-  t.match(await refused(packed, bomb), { ...wanted, detail: /unpacked, is larger/ }, 'a bomb')
+  t.match(await send(service.port, packed, bomb()), { ...wanted, detail: /unpacked, is larger/ }, 'a bomb')
   t.match(
-    await refused({ 'content-type': 'application/json' }, large),
+    await send(service.port, { 'content-type': 'application/json' }, large()),
     wanted,
     'JSON, which is read into memory',
   )
@@ -447,6 +438,174 @@ t.test('an upload beyond the limit is refused, however it comes, and takes no me
   service.child.kill('SIGTERM')
   t.equal(await service.exit, 0)
 })
+
+/** A service that listens within this process, with a dataset `d`. */
+async function listening(t: Test, env: Record<string, string>) {
+  const app = await withDataset(t, env)
+  const sockets: Socket[] = []
+  app.server.on('connection', (socket) => sockets.push(socket))
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  return { app, sockets, port: (app.server.address() as AddressInfo).port }
+}
+
+/** The head of an upload, byte by byte what is sent. */
+function headOf(path: string, headers: Record<string, string>): string {
+  const lines = Object.entries({ host: 'localhost', ...headers }).map(([name, value]) => `${name}: ${value}`)
+  return `POST ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`
+}
+
+/** The answer that bytes hold: its status, and its body. */
+function answerIn(bytes: string) {
+  const [head, body] = bytes.split('\r\n\r\n')
+  return {
+    status: Number(head.split(' ')[1]),
+    closes: /^connection: close/im.test(head),
+    ...JSON.parse(body),
+  }
+}
+
+const CHUNKED = { 'transfer-encoding': 'chunked' }
+const TEN_GIGABYTES = { 'content-length': String(10 * 1024 ** 3) }
+const piece = 'g,a,b\n'.repeat(MIB / 6)
+const pieces = { chunked: `${piece.length.toString(16)}\r\n${piece}\r\n`, whole: piece }
+
+t.test('a client that is refused while it writes reads why, although it writes on', async (t) => {
+  const { port } = await listening(t, { UPLOAD_LIMIT: String(2 * MIB), BODY_LIMIT: String(MIB) })
+  const gzip = { 'content-encoding': 'gzip' }
+  const json = { 'content-type': 'application/json' }
+  const cases: [string, string, Record<string, string>, number, string][] = [
+    ['too large by its length', COMPARISONS, { ...CSV, ...TEN_GIGABYTES }, 413, 'upload-too-large'],
+    ['too large in chunks', COMPARISONS, { ...CSV, ...CHUNKED }, 413, 'upload-too-large'],
+    ['JSON by its length', COMPARISONS, { ...json, ...TEN_GIGABYTES }, 413, 'upload-too-large'],
+    ['JSON in chunks', COMPARISONS, { ...json, ...CHUNKED }, 413, 'upload-too-large'],
+    ['a request by its length', '/aggregate', { ...json, ...TEN_GIGABYTES }, 413, 'body-too-large'],
+    ['a request in chunks', '/aggregate', { ...json, ...CHUNKED }, 413, 'body-too-large'],
+    ['no dataset', '/datasets/e/comparisons', { ...CSV, ...CHUNKED }, 404, 'no-such-dataset'],
+    ['no path', '/nowhere', { ...CSV, ...CHUNKED }, 404, 'not-found'],
+    ['no such type', COMPARISONS, { 'content-type': 'text/html', ...CHUNKED }, 415, 'unsupported-media-type'],
+    ['a wrong parameter', `${COMPARISONS}?format=x`, { ...CSV, ...CHUNKED }, 400, 'invalid-request'],
+    ['no gzip', COMPARISONS, { ...CSV, ...gzip, ...CHUNKED }, 400, 'unreadable-file'],
+    ['no gzip in JSON', COMPARISONS, { ...json, ...gzip, ...CHUNKED }, 413, 'upload-too-large'],
+  ]
+  for (const [name, path, headers, status, kind] of cases) {
+    const client = connect(port, '127.0.0.1')
+    client.write(headOf(path, headers))
+    // More than the buffers of the two sockets hold, before anything is read.
+    const part = 'content-length' in headers ? pieces.whole : pieces.chunked
+    for (let k = 0; k < 32; k++)
+      await new Promise<void>((sent, failed) =>
+        client.write(part, (error) => (error ? failed(error) : sent())),
+      )
+    const answer = answerIn(await text(client))
+    t.match(answer, { status, closes: true, type: `/problems/${kind}` }, name)
+    client.destroy()
+  }
+})
+
+t.test('a client that is refused and never stops is cut off', async (t) => {
+  const { port } = await listening(t, {})
+  for (const headers of [CHUNKED, TEN_GIGABYTES]) {
+    const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    client.write(headOf('/datasets/e/comparisons', { ...CSV, ...headers }))
+    let heard = ''
+    client.on('data', (bytes) => {
+      heard += bytes
+    })
+    const cut = new Promise((wake) => client.once('error', () => {}).once('close', wake))
+    const part = 'content-length' in headers ? pieces.whole : pieces.chunked
+    const write = () => {
+      if (client.writable) client.write(part, () => setImmediate(write))
+    }
+    write()
+    await cut
+    t.match(answerIn(heard), { status: 404, type: '/problems/no-such-dataset' })
+    t.ok(client.bytesWritten > LINGER_BYTES, 'not at once')
+    t.ok(client.bytesWritten < 2 * LINGER_BYTES, 'but soon')
+  }
+})
+
+t.test('where little of a refused body is to come, the connection stays open', async (t) => {
+  const { port } = await listening(t, {})
+  const client = connect(port, '127.0.0.1')
+  client.write(headOf('/datasets/e/comparisons', { ...CSV, 'content-length': '6' }))
+  const [first] = await once(client, 'data')
+  t.match(answerIn(String(first)), { status: 404, closes: false })
+  client.write(`g,a,b\n${headOf(COMPARISONS, { ...CSV, 'content-length': '25' })}group,winner,loser\ng,a,b\n`)
+  const [second] = await once(client, 'data')
+  t.match(answerIn(String(second)), { status: 201, batch: { comparisons: 1 } })
+  client.destroy()
+})
+
+t.test(
+  'a client that stands still in the middle of a body is refused, and keeps nobody waiting',
+  async (t) => {
+    const home = t.testdir()
+    const { app, port } = await listening(t, {
+      CLIENT_TIMEOUT: '1',
+      DATA_DIR: home,
+      UPLOAD_LIMIT: TEN_GIGABYTES['content-length'],
+    })
+    const key = { 'idempotency-key': 'key' }
+    const json = { 'content-type': 'application/json' }
+    const cases: [string, string, Record<string, string>][] = [
+      ['a file', COMPARISONS, { ...CSV, ...key, ...TEN_GIGABYTES }],
+      ['a packed file', COMPARISONS, { ...CSV, ...key, ...CHUNKED, 'content-encoding': 'gzip' }],
+      ['JSON', COMPARISONS, { ...json, ...key, 'content-length': '100000' }],
+      ['JSON in chunks', COMPARISONS, { ...json, ...key, ...CHUNKED }],
+      ['a request', '/aggregate', { ...json, 'content-length': '100000' }],
+    ]
+    const clients = cases.flatMap(([name, path, headers]) =>
+      [false, true].map((drips) => {
+        const client = connect(port, '127.0.0.1')
+        const byte = 'content-length' in headers ? ' ' : '1\r\n \r\n'
+        const gzip = 'content-encoding' in headers ? '1\r\n\x1f\r\n1\r\n\x8b\r\n' : byte
+        client.write(Buffer.from(`${headOf(path, headers)}${gzip}`, 'latin1'))
+        const timer = drips && gzip === byte ? setInterval(() => client.write(byte), 20) : undefined
+        client.once('close', () => clearInterval(timer)).on('error', () => {})
+        return { name: `${name}, ${drips ? 'byte by byte' : 'and then nothing'}`, answer: text(client) }
+      }),
+    )
+    // All of them have begun, one as soon as its file is there.
+    const files = () => readdirSync(join(home, 'uploads')).filter((name) => name.startsWith('upload-'))
+    while (files().length < 4) await new Promise((wake) => setTimeout(wake, 5))
+    const stored = await post(app, COMPARISONS, { comparisons: ROWS }, { ...json, ...key })
+    t.equal(stored.statusCode, 201, 'a batch with the same key is stored meanwhile')
+    t.equal(files().length, 4, 'while they stand still')
+    for (const { name, answer } of clients) {
+      const told = answerIn(await answer)
+      t.match(told, { status: 408, closes: true, type: '/problems/too-slow', detail: /in 1 seconds/ }, name)
+    }
+    t.same(files(), [], 'nothing of them is left')
+    t.match((await get(app, '/datasets/d')).json(), { batches: 1 })
+  },
+)
+
+t.test(
+  'a client that does not read its answer holds neither memory nor a lock, and is cut off',
+  async (t) => {
+    const { app, sockets, port } = await listening(t, { CLIENT_TIMEOUT: '1' })
+    const rows = `group,winner,loser\n${'g,a,b\n'.repeat(700_000)}`
+    t.equal((await post(app, COMPARISONS, rows, CSV)).statusCode, 201)
+    const size = (await get(app, COMPARISONS)).rawPayload.length
+    t.ok(size > 24 * MIB, 'far more than sockets hold')
+    const client = connect(port, '127.0.0.1')
+    client.pause()
+    client.write(`GET ${COMPARISONS} HTTP/1.1\r\nhost: localhost\r\n\r\n`)
+    await once(app.server, 'request')
+    const [socket] = sockets
+    let held = 0
+    socket.on('timeout', () => {
+      held = socket.writableLength
+    })
+    const cut = once(socket, 'close')
+    t.equal((await post(app, COMPARISONS, { comparisons: ROWS })).statusCode, 201, 'others write')
+    t.equal((await remove(app, '/datasets/d')).statusCode, 204, 'or delete it')
+    await cut
+    t.ok(held > 0, 'there was more to send')
+    t.ok(held < MIB, `${held} of ${size} bytes were held for it`)
+    client.destroy()
+  },
+)
 
 t.test('a service killed while it reads has every batch that it acknowledged, and no half one', async (t) => {
   const home = t.testdir()

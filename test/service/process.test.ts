@@ -55,12 +55,14 @@ t.test('the configuration has defaults, and reads what an operator sets', async 
   const stored = { dataDirectory: null, databaseUrl: 'postgresql://db/x', uploadLimit: 1024 }
   t.match(defaults, { jobLimit: 100, jobRetention: 86_400 })
   const jobs = { JOB_LIMIT: '5', JOB_RETENTION: '60', JOB_ABOVE: '0' }
-  t.same(readConfig({ ...set, ...stores, ...jobs, STORE_MEMORY: '67108864' }), {
+  t.match(defaults, { clientTimeout: 30 })
+  t.same(readConfig({ ...set, ...stores, ...jobs, STORE_MEMORY: '67108864', CLIENT_TIMEOUT: '5' }), {
     ...read,
     ...stored,
     jobLimit: 5,
     jobRetention: 60,
     jobAbove: 0,
+    clientTimeout: 5,
     storeMemory: 64 * 1024 ** 2,
   })
 })
@@ -79,6 +81,7 @@ t.test('a variable that cannot be is named, with what it could be', async (t) =>
     ],
     ['WORKERS', ['0', '-2', 'many', '1025'], /WORKERS must be a whole number from 1 to 1024/],
     ['QUEUE_LIMIT', ['-1', 'none', '1000000'], /QUEUE_LIMIT must be a whole number from 0 to 100000/],
+    ['CLIENT_TIMEOUT', ['0', '30s'], /CLIENT_TIMEOUT must be a whole number from 1 to 86400/],
     ['UPLOAD_LIMIT', ['1023', '4GiB'], /UPLOAD_LIMIT must be a whole number from 1024/],
     ['STORE_MEMORY', ['1024'], /STORE_MEMORY must be a whole number from 67108864/],
     ['DATABASE_URL', ['mysql://db/x', 'db'], /DATABASE_URL must begin with postgresql:/],
