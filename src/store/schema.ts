@@ -32,6 +32,7 @@ export function tablesSql(key: number, covariates: number): string[] {
   const further = Array.from({ length: covariates }, (_, k) => `, c${k} TEXT COLLATE "C"`).join('')
   return [
     `CREATE TABLE names_${key} (kind INT NOT NULL, name TEXT COLLATE "C" NOT NULL, code INT NOT NULL)`,
+    `CREATE UNIQUE INDEX ON names_${key} (name, kind)`,
     `CREATE TABLE rows_${key} (batch INT NOT NULL, grp INT, winner INT NOT NULL, loser INT NOT NULL, annotator INT, ` +
       'tie BOOLEAN, preference FLOAT8, copies FLOAT8, weight FLOAT8, shown INT, made_at BIGINT, ' +
       `context TEXT COLLATE "C"${further})`,
