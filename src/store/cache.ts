@@ -1,9 +1,9 @@
-import { setImmediate } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import { addStored, type StoredComparisons } from '../engine/comparisons/stored.ts'
 import { type Span, sortedFilters } from './counts.ts'
 import type { CountsQuery } from './store.ts'
 import { Turns } from './turns.ts'
+import { unhurried } from './unhurried.ts'
 
 /** The most memory that kept counts take. */
 const LIMIT_BYTES = 512 * 1024 * 1024
@@ -59,15 +59,6 @@ export class CountsCache {
 
   forget(dataset: number): void {
     for (const [key, entry] of this.kept.entries()) if (entry.dataset === dataset) this.kept.delete(key)
-  }
-}
-
-/** Takes steps with room for others between them: all else that the process does would wait for millions of entries. */
-async function unhurried<T>(steps: Generator<void, T>): Promise<T> {
-  while (true) {
-    const step = steps.next()
-    if (step.done === true) return step.value
-    await setImmediate()
   }
 }
 

@@ -1,8 +1,9 @@
 import { inOrder, type StoredComparisons } from '../engine/comparisons/stored.ts'
 import { invalidRequest } from '../engine/problem.ts'
-import type { Parameter, Statements } from './database.ts'
+import type { Parameter, Row, Statements } from './database.ts'
 import { microseconds } from './rows.ts'
 import type { CountsQuery } from './store.ts'
+import { unhurried } from './unhurried.ts'
 
 /** A dataset as its tables know it. */
 export type Tables = { key: number; id: string; covariates: readonly string[] }
@@ -29,41 +30,74 @@ export async function countStored(
   const { key } = tables
   const facts = await factsOf(statements, key, span)
   const group = groupingOf(tables, query)
-  const names = async (sql: string, parameters: Parameter[] = []) =>
-    (await statements.run(sql, parameters)).map(({ name }) => String(name))
-  const namesOf = (kind: number) => names(`SELECT name FROM names_${key} WHERE kind = ${kind} ORDER BY name`)
-  const groups = group.names === null ? ['all'] : await names(group.names)
+  const named = async (sql: string) => inCodeUnits(await statements.run(sql))
+  const namesOf = (kind: number) => named(`SELECT name, code FROM names_${key} WHERE kind = ${kind}`)
+  const groups = group.names === null ? { names: ['all'], place: Int32Array.of(0) } : await named(group.names)
   const items = await namesOf(NAME_KINDS.item)
-  const annotators = query.annotators ? await namesOf(NAME_KINDS.annotator) : []
+  const annotators = query.annotators ? await namesOf(NAME_KINDS.annotator) : null
 
   const parameters: Parameter[] = []
   const where = conditionsOf(tables, query, span, parameters)
-  const { sql, types } = statement(key, query, group, where, facts)
-  const columns = await statements.numbers(sql, parameters, types)
+  const { sql, types, order } = statement(key, query, group, where, facts)
+  const columns = await statements.numbers(sql, parameters, types, order)
   const take = <T extends Int32Array | Float64Array>() => columns.shift() as T
-  const counted = {
-    group: take<Int32Array>(),
-    i: take<Int32Array>(),
-    j: take<Int32Array>(),
-    first: query.positions ? take<Int32Array>() : null,
-    annotator: query.annotators ? take<Int32Array>() : null,
-    comparisons: take<Float64Array>(),
-    wins: take<Float64Array>(),
-    losses: take<Float64Array>(),
-    ties: take<Float64Array>(),
-  }
-  const squares = query.squares
-    ? {
-        all: take<Float64Array>(),
-        side: take<Float64Array>(),
-        sideSquared: take<Float64Array>(),
-        tie: take<Float64Array>(),
-      }
-    : null
+  const entries = await unhurried(
+    inOrder({
+      group: await unhurried(placed(take(), groups.place)),
+      i: await unhurried(placed(take(), items.place)),
+      j: await unhurried(placed(take(), items.place)),
+      first: query.positions ? take<Int32Array>() : null,
+      annotator: annotators === null ? null : await unhurried(placed(take(), annotators.place)),
+      comparisons: take<Float64Array>(),
+      wins: take<Float64Array>(),
+      losses: take<Float64Array>(),
+      ties: take<Float64Array>(),
+      squares: query.squares
+        ? {
+            all: take<Float64Array>(),
+            side: take<Float64Array>(),
+            sideSquared: take<Float64Array>(),
+            tie: take<Float64Array>(),
+          }
+        : null,
+    }),
+  )
   let comparisons = 0
-  for (const count of counted.comparisons) comparisons += count
-  const source = { dataset: tables.id, groupBy: query.groupBy, comparisons, fingerprint }
-  return sortedByName({ groups, items, annotators, ...counted, squares, source })
+  for (const count of entries.comparisons) comparisons += count
+  return {
+    ...entries,
+    groups: groups.names,
+    items: items.names,
+    annotators: annotators?.names ?? [],
+    source: { dataset: tables.id, groupBy: query.groupBy, comparisons, fingerprint },
+  }
+}
+
+/** Names as JavaScript sorts them, and where the name of each code is among them; databases sort by other rules. */
+type Coded = { names: string[]; place: Int32Array }
+
+function inCodeUnits(rows: readonly Row[]): Coded {
+  const sorted = rows
+    .map(({ name, code }) => ({ name: String(name), code: Number(code) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+  const place = new Int32Array(sorted.reduce((most, { code }) => Math.max(most, code + 1), 0))
+  sorted.forEach(({ code }, k) => {
+    place[code] = k
+  })
+  return { names: sorted.map(({ name }) => name), place }
+}
+
+/** Entries to look up before others have their turn. */
+const STRIDE = 1 << 18
+
+/** Codes as places among names; −1, which is none, stays. */
+function* placed(codes: Int32Array, place: Int32Array): Generator<void, Int32Array> {
+  const places = new Int32Array(codes.length)
+  for (let k = 0; k < codes.length; k++) {
+    places[k] = codes[k] < 0 ? -1 : place[codes[k]]
+    if (k % STRIDE === STRIDE - 1) yield
+  }
+  return places
 }
 
 /** Filters in one spelling: sets sorted, members in one order. */
@@ -90,25 +124,21 @@ async function factsOf(statements: Statements, key: number, span: Span): Promise
   return facts as Facts
 }
 
-/** What makes the groups: a column of the rows, and how its values become ranks. */
+/** What makes the groups: a column of the rows. */
 type Grouping = {
   column: string
-  /** A query for the ranks of the column's values: `value` and `rank`; null for one group. */
-  ranks: string | null
-  /** A query for the names, in the order of their ranks. */
+  /** Where the column holds texts, a query for `value` and `code`; null where it holds codes. */
+  codes: string | null
+  /** A query for `name` and `code`; null for one group. */
   names: string | null
 }
 
 function groupingOf({ key, covariates }: Tables, { groupBy }: CountsQuery): Grouping {
-  if (groupBy === null) return { column: '0', ranks: null, names: null }
+  if (groupBy === null) return { column: '0', codes: null, names: null }
   const coded = groupBy === 'group' ? NAME_KINDS.group : groupBy === 'annotator' ? NAME_KINDS.annotator : null
   if (coded !== null) {
     const column = groupBy === 'group' ? 'grp' : 'annotator'
-    return {
-      column,
-      ranks: ranksOf(key, coded),
-      names: `SELECT name FROM names_${key} WHERE kind = ${coded} ORDER BY name`,
-    }
+    return { column, codes: null, names: `SELECT name, code FROM names_${key} WHERE kind = ${coded}` }
   }
   const covariate = covariates.indexOf(groupBy)
   if (covariate < 0 && groupBy !== 'context') {
@@ -118,17 +148,8 @@ function groupingOf({ key, covariates }: Tables, { groupBy }: CountsQuery): Grou
   }
   const column = groupBy === 'context' ? 'context' : `c${covariate}`
   const values = `(SELECT DISTINCT ${column} AS value FROM rows_${key} WHERE ${column} IS NOT NULL) v`
-  return {
-    column,
-    ranks: `SELECT value, ${rank('value')} AS rank FROM ${values}`,
-    names: `SELECT value AS name FROM ${values} ORDER BY value`,
-  }
-}
-
-const rank = (column: string) => `(row_number() OVER (ORDER BY ${column}) - 1)::int`
-
-function ranksOf(key: number, kind: number): string {
-  return `SELECT code AS value, ${rank('name')} AS rank FROM names_${key} WHERE kind = ${kind}`
+  const codes = `SELECT value, (row_number() OVER (ORDER BY value) - 1)::int AS code FROM ${values}`
+  return { column, codes, names: `SELECT value AS name, code FROM (${codes}) n` }
 }
 
 /** The conditions of the filters; their values are added to the parameters. */
@@ -165,7 +186,7 @@ function statement(
   group: Grouping,
   where: string,
   facts: Facts,
-): { sql: string; types: ('int' | 'float')[] } {
+): { sql: string; types: ('int' | 'float')[]; order: string[] } {
   const keys = ['g', 'low', 'high']
   if (query.positions) keys.push('z')
   if (query.annotators) keys.push('a')
@@ -207,74 +228,31 @@ function statement(
       `${facts.ties ? sum(`CASE WHEN tie THEN ${squared} ELSE 0 END`) : '0'} AS sq_tie`,
     )
   }
-  // The database numbers ids as they came; what is returned is numbered by name, so pairs may have to be turned.
-  const straight = 'x.rank < y.rank'
-  const turn = (a: string, b: string) => `CASE WHEN ${straight} THEN ${a} ELSE ${b} END`
   const columns = [
-    group.ranks === null ? '0 AS g' : 'coalesce(r.rank, -1)::int AS g',
-    `${turn('x.rank', 'y.rank')}::int AS i`,
-    `${turn('y.rank', 'x.rank')}::int AS j`,
-    ...(query.positions ? [`(${turn('z', '-z')})::int AS z`] : []),
-    ...(query.annotators ? ['coalesce(p.rank, -1)::int AS a'] : []),
+    `coalesce(${group.codes === null ? 'g' : 'r.code'}, -1)::int AS grouped`,
+    'low::int AS low',
+    'high::int AS high',
+    ...(query.positions ? ['z::int AS z'] : []),
+    ...(query.annotators ? ['coalesce(a, -1)::int AS a'] : []),
     'comparisons::float8 AS comparisons',
-    `(${turn('low_wins', 'high_wins')})::float8 AS wins`,
-    `(${turn('high_wins', 'low_wins')})::float8 AS losses`,
+    'low_wins::float8 AS low_wins',
+    'high_wins::float8 AS high_wins',
     'ties::float8 AS ties',
     ...(query.squares
-      ? [
-          'sq_all::float8 AS sq_all',
-          `(${turn('sq_side', '-sq_side')})::float8 AS sq_side`,
-          'sq_side2::float8 AS sq_side2',
-          'sq_tie::float8 AS sq_tie',
-        ]
+      ? ['sq_all', 'sq_side', 'sq_side2', 'sq_tie'].map((column) => `${column}::float8 AS ${column}`)
       : []),
   ]
-  const items = ranksOf(key, NAME_KINDS.item)
-  const joins = [
-    `JOIN (${items}) x ON x.value = s.low`,
-    `JOIN (${items}) y ON y.value = s.high`,
-    ...(group.ranks === null ? [] : [`LEFT JOIN (${group.ranks}) r ON r.value = s.g`]),
-    ...(query.annotators ? [`LEFT JOIN (${ranksOf(key, NAME_KINDS.annotator)}) p ON p.value = s.a`] : []),
-  ]
-  const order = ['1', '2', '3', ...keys.slice(3).map((_, k) => String(4 + k))].join(', ')
+  const join = group.codes === null ? '' : ` LEFT JOIN (${group.codes}) r ON r.value = s.g`
   const sql =
     `SELECT ${columns.join(', ')} FROM (SELECT ${[...keys, ...sums].join(', ')} FROM ` +
-    `(SELECT ${picked.join(', ')} FROM rows_${key} WHERE ${where}) picked GROUP BY ${keys.join(', ')}) s ` +
-    `${joins.join(' ')} ORDER BY ${order}`
+    `(SELECT ${picked.join(', ')} FROM rows_${key} WHERE ${where}) picked GROUP BY ${keys.join(', ')}) s${join}`
   const types = columns.map((column) => (column.includes('::float8') ? 'float' : 'int') as 'int' | 'float')
-  return { sql, types }
-}
-
-/**
- * Databases sort names by their UTF-8 bytes, JavaScript by UTF-16 units: the two differ only where characters beyond the
- * basic plane meet those just below its end. Then everything is numbered anew.
- */
-function sortedByName(stored: StoredComparisons): StoredComparisons {
-  const orders = [stored.groups, stored.items, stored.annotators].map((names) => {
-    const order = names.map((_, k) => k).sort((a, b) => (names[a] < names[b] ? -1 : 1))
-    return order.every((old, k) => old === k) ? null : order
-  })
-  if (orders.every((order) => order === null)) return stored
-  const places = orders.map((order) => {
-    if (order === null) return null
-    const place = new Int32Array(order.length)
-    order.forEach((old, k) => {
-      place[old] = k
-    })
-    return place
-  })
-  const renamed = (column: Int32Array, place: Int32Array | null) =>
-    place === null ? column : column.map((k) => (k < 0 ? k : place[k]))
-  const [groups, items, annotators] = [stored.groups, stored.items, stored.annotators].map((names, c) =>
-    names.map((_, k) => names[orders[c]?.[k] ?? k]),
-  )
-  const { annotator } = stored
-  const entries = inOrder({
-    ...stored,
-    group: renamed(stored.group, places[0]),
-    i: renamed(stored.i, places[1]),
-    j: renamed(stored.j, places[1]),
-    annotator: annotator === null ? null : renamed(annotator, places[2]),
-  })
-  return { ...stored, ...entries, groups, items, annotators }
+  const order = [
+    'grouped',
+    'low',
+    'high',
+    ...(query.positions ? ['z'] : []),
+    ...(query.annotators ? ['a'] : []),
+  ]
+  return { sql, types, order }
 }

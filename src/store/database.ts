@@ -16,11 +16,17 @@ export type Column = {
 export type Statements = {
   /** Runs a statement; resolves with its rows, whose numbers must be cast to `int` or `float8`. */
   run(sql: string, parameters?: readonly Parameter[]): Promise<Row[]>
-  /** The rows of a query as columns of numbers, in shared memory: `int` ones as Int32Array, `float8` ones as Float64Array. */
+  /**
+   * The rows of a query as columns of numbers: `int` ones as Int32Array, `float8` ones as Float64Array.
+   *
+   * @param order columns by which the rows are to come where the database sorts faster than whoever asks, who does not count
+   *   on it
+   */
   numbers(
     sql: string,
     parameters: readonly Parameter[],
     types: readonly ('int' | 'float')[],
+    order: readonly string[],
   ): Promise<(Int32Array | Float64Array)[]>
   /** Appends rows; the columns that are not named are null. */
   insert(table: string, columns: readonly Column[]): Promise<void>

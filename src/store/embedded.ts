@@ -93,7 +93,8 @@ async function within<T>(
 function statementsOf(connection: DuckDBConnection): Statements {
   return {
     run: (sql, parameters) => runRows(connection, sql, parameters),
-    numbers: (sql, parameters, types) => runNumbers(connection, sql, parameters, types),
+    numbers: (sql, parameters, types, order) =>
+      runNumbers(connection, `${sql} ORDER BY ${order.join(', ')}`, parameters, types),
     insert: (table, columns) => appendRows(connection, table, columns),
     async stage({ rows, names }) {
       await connection.run(`CREATE OR REPLACE TEMP TABLE staged_names AS ${names}`)

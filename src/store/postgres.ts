@@ -173,31 +173,24 @@ function statementsOf(client: pg.PoolClient, reader: Reader, spoolDirectory: str
         columns.map(({ values }) => Array.from(values)),
       )
     },
-    async stage({ rows, columns, names: checkedNames }) {
+    async stage({ rows, columns, names }) {
       const path = join(spoolDirectory, `staged-${randomUUID()}`)
-      try {
-        await reader.run(`SELECT count(name) AS names FROM (${checkedNames})`)
-        await reader.run(`COPY (${rows}) TO ${literal(path)} (FORMAT csv, HEADER false)`)
-        const list = columns.map((name) => `${identifier(name)} ${stagedType(name)}`)
-        await run(`CREATE TEMP TABLE staged (${list.join(', ')}) ON COMMIT DROP`)
-        await pipeline(createReadStream(path), client.query(copyFrom('COPY staged FROM STDIN (FORMAT csv)')))
-      } finally {
-        await rm(path, { force: true })
+      const copy = async (query: string, table: string, definition: string) => {
+        try {
+          await reader.run(`COPY (${query}) TO ${literal(path)} (FORMAT csv, HEADER false)`)
+          await run(`CREATE TEMP TABLE ${table} (${definition}) ON COMMIT DROP`)
+          await pipeline(
+            createReadStream(path),
+            client.query(copyFrom(`COPY ${table} FROM STDIN (FORMAT csv)`)),
+          )
+        } finally {
+          await rm(path, { force: true })
+        }
+        await run(`ANALYZE ${table}`)
       }
-      await run('ANALYZE staged')
-      const kinds = [
-        ['group', 0],
-        ['winner', 1],
-        ['loser', 1],
-        ['annotator', 2],
-      ] as const
-      const names = kinds
-        .filter(([member]) => columns.includes(member))
-        .map(([member, kind]) => {
-          const column = identifier(member)
-          return `SELECT ${kind} AS kind, ${column} AS name FROM staged WHERE ${column} IS NOT NULL`
-        })
-      return { rows: 'staged', names: `(${names.join(' UNION ')})` }
+      await copy(names, 'staged_names', 'kind INT, name TEXT COLLATE "C"')
+      await copy(rows, 'staged', columns.map((name) => `${identifier(name)} ${stagedType(name)}`).join(', '))
+      return { rows: 'staged', names: 'staged_names' }
     },
     async lock(dataset) {
       await run('SELECT pg_advisory_xact_lock($1::int, $2::int)', [LOCK_SPACE + 1, dataset])

@@ -84,7 +84,7 @@ export function readStored(
   const annotator = annotatorsOf(stored, annotators, wanted)
   requireFirst(stored, wanted)
   const first = wanted.positions ? stored.first : null
-  const entries = inOrder({ ...stored, group, i, j, annotator, first })
+  const entries = atOnce(inOrder({ ...stored, group, i, j, annotator, first }))
   const count = wanted.groupsDiscovered === null ? groups.names.length : 1
   const starts = new Int32Array(count + 1)
   for (const g of entries.group) starts[g + 1]++
@@ -176,58 +176,117 @@ export function inOneGroup(stored: StoredComparisons, name: string): StoredCompa
   return { ...stored, groups: [name], group: new Int32Array(stored.group.length) }
 }
 
+/** Entries to look at, or to copy, before whoever sorts or adds counts may do something else for a moment. */
+const STRIDE = 1 << 17
 /** The entries without the names. */
 type Entries = Omit<StoredComparisons, 'groups' | 'items' | 'annotators' | 'source'>
 
-/** Entries in any order and orientation, sorted by (group, i, j, first, annotator) and with i < j. */
-export function inOrder(entries: Entries): Entries {
-  const { group, i, j, first, annotator, comparisons, wins, losses, ties, squares } = entries
-  let sorted = true
-  for (let k = 0; k < i.length && sorted; k++) {
-    sorted =
-      i[k] < j[k] &&
-      (k === 0 ||
-        (group[k - 1] - group[k] ||
-          i[k - 1] - i[k] ||
-          j[k - 1] - j[k] ||
-          (first === null ? 0 : first[k - 1] - first[k]) ||
-          (annotator === null ? 0 : annotator[k - 1] - annotator[k])) <= 0)
+/**
+ * Entries in any order and orientation, sorted by (group, i, j, first, annotator) and with i < j: by counting, from the last
+ * key to the first, so that it takes a time in proportion to the entries.
+ *
+ * @returns steps of some milliseconds, the last of which has the result, in shared memory
+ */
+export function* inOrder(entries: Entries): Generator<void, Entries> {
+  const { group, i, j, first, annotator, squares } = entries
+  if (isInOrder(entries)) return entries
+  const turned = new Uint8Array(i.length)
+  const low = new Int32Array(i.length)
+  const high = new Int32Array(i.length)
+  const shown = first === null ? null : new Int32Array(i.length)
+  for (let k = 0; k < i.length; k++) {
+    turned[k] = i[k] > j[k] ? 1 : 0
+    low[k] = turned[k] === 1 ? j[k] : i[k]
+    high[k] = turned[k] === 1 ? i[k] : j[k]
+    if (shown !== null && first !== null) shown[k] = turned[k] === 1 ? -first[k] : first[k]
+    if (k % STRIDE === STRIDE - 1) yield
   }
-  if (sorted) return entries
-  const turned = Uint8Array.from(i, (low, k) => (low > j[k] ? 1 : 0))
-  const low = i.map((value, k) => Math.min(value, j[k]))
-  const high = i.map((value, k) => Math.max(value, j[k]))
-  const shown = first === null ? null : first.map((z, k) => (turned[k] === 1 ? -z : z))
-  const order = Uint32Array.from(i, (_, k) => k).sort(
-    (a, b) =>
-      group[a] - group[b] ||
-      low[a] - low[b] ||
-      high[a] - high[b] ||
-      (shown === null ? 0 : shown[a] - shown[b]) ||
-      (annotator === null ? 0 : annotator[a] - annotator[b]),
-  )
-  const ints = (values: Int32Array) => Int32Array.from(order, (k) => values[k])
-  const floats = (values: Float64Array) => Float64Array.from(order, (k) => values[k])
+  let order = new Uint32Array(i.length)
+  for (let k = 0; k < order.length; k++) order[k] = k
+  for (const key of [annotator, shown, high, low, group]) if (key !== null) order = yield* byKey(order, key)
+
+  function* ints(values: Int32Array) {
+    const sorted = new Int32Array(new SharedArrayBuffer(4 * order.length))
+    for (let k = 0; k < order.length; k++) {
+      sorted[k] = values[order[k]]
+      if (k % STRIDE === STRIDE - 1) yield
+    }
+    return sorted
+  }
+  /** @param other what takes the place of a value where its pair is turned */
+  function* floats(values: Float64Array, other: Float64Array, sign = 1) {
+    const sorted = new Float64Array(new SharedArrayBuffer(8 * order.length))
+    for (let k = 0; k < order.length; k++) {
+      sorted[k] = turned[order[k]] === 1 ? sign * other[order[k]] : values[order[k]]
+      if (k % STRIDE === STRIDE - 1) yield
+    }
+    return sorted
+  }
+  const { comparisons, wins, losses, ties } = entries
   return {
-    group: ints(group),
-    i: ints(low),
-    j: ints(high),
-    first: shown === null ? null : ints(shown),
-    annotator: annotator === null ? null : ints(annotator),
-    comparisons: floats(comparisons),
-    wins: Float64Array.from(order, (k) => (turned[k] === 1 ? losses[k] : wins[k])),
-    losses: Float64Array.from(order, (k) => (turned[k] === 1 ? wins[k] : losses[k])),
-    ties: floats(ties),
+    group: yield* ints(group),
+    i: yield* ints(low),
+    j: yield* ints(high),
+    first: shown === null ? null : yield* ints(shown),
+    annotator: annotator === null ? null : yield* ints(annotator),
+    comparisons: yield* floats(comparisons, comparisons),
+    wins: yield* floats(wins, losses),
+    losses: yield* floats(losses, wins),
+    ties: yield* floats(ties, ties),
     squares:
       squares === null
         ? null
         : {
-            all: floats(squares.all),
-            side: Float64Array.from(order, (k) => (turned[k] === 1 ? -squares.side[k] : squares.side[k])),
-            sideSquared: floats(squares.sideSquared),
-            tie: floats(squares.tie),
+            all: yield* floats(squares.all, squares.all),
+            side: yield* floats(squares.side, squares.side, -1),
+            sideSquared: yield* floats(squares.sideSquared, squares.sideSquared),
+            tie: yield* floats(squares.tie, squares.tie),
           },
   }
+}
+
+function isInOrder({ group, i, j, first, annotator }: Entries): boolean {
+  for (let k = 0; k < i.length; k++) {
+    if (i[k] >= j[k]) return false
+    if (k === 0) continue
+    const rise =
+      group[k] - group[k - 1] ||
+      i[k] - i[k - 1] ||
+      j[k] - j[k - 1] ||
+      (first === null ? 0 : first[k] - first[k - 1]) ||
+      (annotator === null ? 0 : annotator[k] - annotator[k - 1])
+    if (rise < 0) return false
+  }
+  return true
+}
+
+/** An order of entries, sorted further by a key; those of the same key stay as they are. */
+function* byKey(order: Uint32Array, key: Int32Array): Generator<void, Uint32Array<ArrayBuffer>> {
+  let least = Number.POSITIVE_INFINITY
+  let most = Number.NEGATIVE_INFINITY
+  for (const value of key) {
+    if (value < least) least = value
+    if (value > most) most = value
+  }
+  yield
+  // next[v]: where the next entry with the key least + v goes.
+  const next = new Uint32Array(Math.max(0, most - least) + 2)
+  for (let k = 0; k < key.length; k++) next[key[k] - least + 1]++
+  for (let v = 1; v < next.length; v++) next[v] += next[v - 1]
+  yield
+  const sorted = new Uint32Array(order.length)
+  for (let k = 0; k < order.length; k++) {
+    sorted[next[key[order[k]] - least]++] = order[k]
+    if (k % STRIDE === STRIDE - 1) yield
+  }
+  return sorted
+}
+
+/** All steps of something, one after the other. */
+function atOnce<T>(steps: Generator<void, T>): T {
+  let step = steps.next()
+  while (step.done !== true) step = steps.next()
+  return step.value
 }
 
 /** The entries from … to of one group: those of one pair (and order of showing) become one entry of its counts. */
@@ -323,8 +382,6 @@ function judgementsOf(
   }
 }
 
-/** Entries to look at, or to copy, before whoever adds counts may do something else for a moment. */
-const STRIDE = 1 << 17
 /** Runs of so many entries are copied at once. */
 const LONG = 32
 
