@@ -90,9 +90,9 @@ function inCodeUnits(rows: readonly Row[]): Coded {
 /** Entries to look up before others have their turn. */
 const STRIDE = 1 << 18
 
-/** Codes as places among names; −1, which is none, stays. */
+/** Codes as places among names, in memory that threads share; −1, which is none, stays. */
 function* placed(codes: Int32Array, place: Int32Array): Generator<void, Int32Array> {
-  const places = new Int32Array(codes.length)
+  const places = new Int32Array(new SharedArrayBuffer(4 * codes.length))
   for (let k = 0; k < codes.length; k++) {
     places[k] = codes[k] < 0 ? -1 : place[codes[k]]
     if (k % STRIDE === STRIDE - 1) yield
