@@ -65,7 +65,7 @@ export async function storedRequests(
         `${GROUPS} groups × ${ITEMS.toLocaleString('en')} items, Nash welfare where nothing else is said, from the request to the ` +
         "last byte of the answer. Cold is the first request after a start of the service (the disk's own cache is warm). Cached " +
         `and after a batch are medians of ${REPEATS}. Stages are as the service measures them in its worker; the rest is ` +
-        'counting, handing over, the fit of all groups in one that is told beside the answer, and writing the answer.',
+        'counting, handing over and writing the answer.',
       header: ['', 'whole', 'read', 'fit', 'solve', 'rest'],
       rows: [
         row('cold', cold),
