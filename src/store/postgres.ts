@@ -156,8 +156,8 @@ function statementsOf(client: pg.PoolClient, reader: Reader, spoolDirectory: str
   return {
     run,
     async numbers(sql, parameters, types) {
-      // Counts join millions of rows with names, and the planner may take either for a handful: comparing each with each
-      // takes hours, while hashing them costs little even where they are few.
+      // The planner may take millions of rows for a handful where a filter or a covariate chooses among them: comparing each
+      // with each then takes hours, while hashing costs little even where they are few.
       await run('SET LOCAL enable_nestloop = off')
       await run(`SET LOCAL work_mem = '${COUNTING_MEMORY}'`)
       // COPY takes no parameters, and is the one way to read millions of numbers without making an object of each row.

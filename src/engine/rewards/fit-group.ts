@@ -4,7 +4,7 @@ import { maximiseWithJeffreys, withJeffreysPrior } from './jeffreys.ts'
 import type { Likelihood } from './likelihood.ts'
 import { type FeatureTable, linearLikelihood } from './linear-likelihood.ts'
 import { type Maximum, maximise, notConverged } from './maximise.ts'
-import type { OutcomeModel, OwnPrior } from './model.ts'
+import { type OutcomeModel, type OwnPrior, PLAIN } from './model.ts'
 import { type PairLikelihood, pairLikelihood } from './pair-likelihood.ts'
 import { withGaussianPrior, withPhantom } from './prior.ts'
 import { type RankingLikelihood, rankingLikelihood } from './ranking-likelihood.ts'
@@ -93,7 +93,7 @@ export function fitAt(maximum: Maximum, posterior: Likelihood, likelihood: DataL
 export function fitBradleyTerry(
   counts: PairCounts,
   prior: OwnPrior,
-  model: OutcomeModel = { ties: 'half-win', positionEffect: false },
+  model: OutcomeModel = PLAIN,
   last: Float64Array | null = null,
 ): Fit {
   const { posterior, likelihood } = posteriorOf(counts, model, prior, null)

@@ -32,5 +32,8 @@ export function extrasOf({ ties, positionEffect }: OutcomeModel): Extra[] {
   ]
 }
 
+/** Ties as half a win to each side, and no position effect. */
+export const PLAIN: OutcomeModel = { ties: 'half-win', positionEffect: false }
+
 /** A prior by which each group is fitted on its own. */
 export type OwnPrior = Exclude<Prior, { kind: 'pooled' }>

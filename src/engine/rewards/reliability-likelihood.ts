@@ -1,5 +1,6 @@
 import type { Judgements } from '../comparisons/judgements.ts'
 import type { PairCounts } from '../comparisons/pairs.ts'
+import { PLAIN } from './model.ts'
 import { type PairLikelihood, pairLikelihood } from './pair-likelihood.ts'
 import { type Judged, type Nodes, type ReliabilityPrior, reliabilityNodes } from './reliability-nodes.ts'
 
@@ -29,7 +30,7 @@ export function reliabilityLikelihood(
   judgements: Judgements,
   prior: ReliabilityPrior,
 ): ReliabilityLikelihood {
-  const base = pairLikelihood(counts, { ties: 'half-win', positionEffect: false })
+  const base = pairLikelihood(counts, PLAIN)
   const { i: lower, j: higher } = counts
   const m = counts.items.length
   const entries = lower.length

@@ -3,6 +3,7 @@ import type { PairCounts } from '../comparisons/pairs.ts'
 import type { Preferences } from '../preferences.ts'
 import { Problem } from '../problem.ts'
 import { fitBradleyTerry } from '../rewards/fit-group.ts'
+import { PLAIN } from '../rewards/model.ts'
 import type { Model } from '../rewards/rewards.ts'
 import { ranksByScore } from './ranks.ts'
 import { addWins } from './wins.ts'
@@ -84,7 +85,7 @@ function fitOf(won: Float64Array, n: number, { prior }: Model, last: Float64Arra
     return { rewards: null, ranks: null, reason }
   }
   try {
-    const fit = fitBradleyTerry(counts, proper ? prior : { kind: 'none' }, undefined, last)
+    const fit = fitBradleyTerry(counts, proper ? prior : { kind: 'none' }, PLAIN, last)
     const rewards = new Float64Array(n).fill(fit.unseenReward)
     counts.items.forEach((item, local) => {
       rewards[item] = fit.rewards[local]
